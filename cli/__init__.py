@@ -1,0 +1,1 @@
+"""The maintenance commands of ``flask``."""

@@ -1,0 +1,1 @@
+"""DICOMweb (PS3.18): one folder per transaction, shared parts beside them."""

@@ -1,0 +1,1 @@
+"""The index: what is stored, in a portable SQL database."""
