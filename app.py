@@ -1,0 +1,145 @@
+"""The application factory: the only place where the parts meet."""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+import dicomweb.changefeed.routes
+import dicomweb.delete.routes
+import dicomweb.health.routes
+import dicomweb.partitions.routes
+import dicomweb.qido.routes
+import dicomweb.stow.routes
+import dicomweb.wado.routes
+from dicomweb.archive import Archive, open_archive
+from dicomweb.errors import BadRequest, status_and_message
+from dicomweb.settings import Settings
+from dicomweb.urls import Scope, base_url, partition_id, with_literals_in_lower_case
+from dicomweb.versions import SUPPORTED, VERSIONS, ApiVersion
+
+log = logging.getLogger("gantry")
+
+PARTITIONED = (
+    dicomweb.stow.routes.bp,
+    dicomweb.wado.routes.bp,
+    dicomweb.qido.routes.bp,
+    dicomweb.delete.routes.bp,
+)
+UNPARTITIONED = (dicomweb.changefeed.routes.bp, dicomweb.partitions.routes.bp)
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Content-Security-Policy": "frame-src 'self';",
+}
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
+VERSION_SEGMENT = re.compile(r"/v\d+(\.\d+)?(-[a-z]+)?(/|$)", re.IGNORECASE)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The service as a WSGI application."""
+    app = Flask("gantry", static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    archive = open_archive(settings)
+    app.extensions["gantry"] = archive
+    app.register_blueprint(dicomweb.health.routes.bp)
+    for api in VERSIONS:
+        for segment in api.segments:
+            app.register_blueprint(_version(archive, api, segment))
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _error)
+    app.wsgi_app = _lower_case_literals(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def _version(archive: Archive, api: ApiVersion, segment: str) -> Blueprint:
+    """All resources of a version, under one spelling of its name."""
+    parent = Blueprint(segment.replace(".", "-"), __name__, url_prefix=f"/{segment}")
+    for blueprint in PARTITIONED:
+        parent.register_blueprint(blueprint, url_defaults={"partition": None})
+        parent.register_blueprint(
+            blueprint,
+            name=f"partition-{blueprint.name}",
+            url_prefix="/partitions/<partition>",
+        )
+    for blueprint in UNPARTITIONED:
+        parent.register_blueprint(blueprint)
+
+    def enter(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+        """Turn version and partition of the path into the view's ``scope``."""
+        values = {} if values is None else values
+        unpartitioned = "partition" not in values
+        name = values.pop("partition", None)
+        may_create = (request.blueprint or "").endswith("stow")
+        number = 0 if unpartitioned else partition_id(archive, name, may_create=may_create)
+        origin = archive.settings.public_url or request.host_url.rstrip("/")
+        values["scope"] = Scope(archive, api, number, base_url(origin, segment, name))
+
+    parent.url_value_preprocessor(enter)
+    parent.after_request(_name_versions)
+    return parent
+
+
+def _name_versions(response: Response) -> Response:
+    response.headers["api-supported-versions"] = SUPPORTED
+    return response
+
+
+def _begin() -> None:
+    """Check what is the same for every request."""
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    query = request.environ.get("QUERY_STRING", "")
+    if "<" in query or "%3c" in query.lower():
+        raise BadRequest("The query string included invalid characters.")
+
+
+def _finish(response: Response) -> Response:
+    response.headers.update(SECURITY_HEADERS)
+    response.headers["X-Request-Id"] = g.request_id
+    return response
+
+
+def _http_error(error: HTTPException) -> Response | tuple[Response, int]:
+    """Routing's own answers, as plain text; a version we do not have is 400."""
+    code = error.code or 500
+    if code == 404 and VERSION_SEGMENT.match(request.path):
+        segment = request.path.split("/")[1].lower()
+        if not any(segment in api.segments for api in VERSIONS):
+            message = f"The API version '{segment}' is not supported. Supported: {SUPPORTED}."
+            return jsonify(error={"code": "UnsupportedApiVersion", "message": message}), 400
+    response = Response(error.description or "", code, mimetype="text/plain")
+    if getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
+    return response
+
+
+def _error(error: Exception) -> Response:
+    """The one door for everything that goes wrong."""
+    status, message = status_and_message(error)
+    if status >= 500:
+        log.error("request %s failed", g.get("request_id", "-"), exc_info=error)
+    response = Response(message, status, mimetype="text/plain")
+    if status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _lower_case_literals(
+    wsgi_app: Callable[..., Iterable[bytes]],
+) -> Callable[..., Iterable[bytes]]:
+    """Let ``/v2/Studies`` reach what ``/v2/studies`` reaches."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["PATH_INFO"] = with_literals_in_lower_case(environ["PATH_INFO"])
+        return wsgi_app(environ, start_response)
+
+    return application

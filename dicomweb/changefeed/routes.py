@@ -1,0 +1,5 @@
+"""Change feed: HTTP in and out."""
+
+from flask import Blueprint
+
+bp = Blueprint("changefeed", __name__)

@@ -1,0 +1,5 @@
+"""Delete: HTTP in and out."""
+
+from flask import Blueprint
+
+bp = Blueprint("delete", __name__)

@@ -1,0 +1,5 @@
+"""Data partitions: HTTP in and out."""
+
+from flask import Blueprint
+
+bp = Blueprint("partitions", __name__)

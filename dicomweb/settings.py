@@ -1,0 +1,168 @@
+"""The settings: one frozen record, read once from the environment and an optional TOML file.
+
+A variable ``GANTRY_NAME`` sets ``name``; it wins over the file that ``GANTRY_CONFIG`` names. A wrong
+or unknown setting stops the start with a message that names it.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+PREFIX = "GANTRY_"
+CONFIG = f"{PREFIX}CONFIG"
+
+MIB = 2**20
+GIB = 2**30
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or wrong; the message names it and says what would be right."""
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+Count = Annotated[int, Field(ge=1)]
+Bytes = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """All settings with their defaults; the description of each says its unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    bind: str = Field("127.0.0.1:8080", description="Address and port to listen on.")
+    data: Path = Field(
+        Path("data"),
+        description="Folder of the embedded index and store, and of uploads on their way.",
+    )
+    database_url: str = Field(
+        "",
+        description="The index: `sqlite:///absolute/path` or `postgresql://user@host:port/name`. "
+        "Empty: an SQLite file in the data folder.",
+    )
+    storage_url: str = Field(
+        "",
+        description="The blobs: `file:///absolute/folder` or `s3://bucket/prefix?endpoint=...`. "
+        "Empty: a folder in the data folder.",
+    )
+    partitions: bool = Field(False, description="Whether data partitions are on.")
+    public_url: str = Field(
+        "",
+        description="Scheme, host and path prefix under which clients reach the service, such as "
+        "`https://pacs.example.org`. Empty: as each request says.",
+    )
+    workers: Count = Field(
+        default_factory=lambda: _cores() + 1,
+        description="Worker processes. Default: cores + 1.",
+    )
+    threads: Count = Field(4, description="Requests that one worker process serves at a time.")
+    timeout_s: Count = Field(
+        120, description="Seconds without progress after which a worker process is replaced."
+    )
+    graceful_timeout_s: Count = Field(
+        30, description="Seconds that running requests have to end when the service stops."
+    )
+    keepalive_s: Count = Field(75, description="Seconds that an idle connection is kept open.")
+    max_request_bytes: Bytes = Field(4 * GIB, description="Largest body of a store, in bytes.")
+    max_buffered_bytes: Bytes = Field(
+        16 * MIB,
+        description="Largest body held in memory, in bytes; a larger one goes through a file. "
+        "Workers x threads x this bounds the memory of bodies.",
+    )
+    max_json_bytes: Bytes = Field(MIB, description="Largest JSON request body, in bytes.")
+    max_header_bytes: Bytes = Field(
+        64 * MIB, description="Largest header of an instance (all but bulk values), in bytes."
+    )
+    metadata_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        32 * MIB, description="Memory of each worker process for finished metadata, in bytes."
+    )
+    qido_wildcards: bool = Field(
+        True, description="Whether `*` and `?` in a search value are wildcards."
+    )
+    delete_grace_days: Annotated[int, Field(ge=0)] = Field(
+        3, description="Days that the file of a deleted instance is kept."
+    )
+    log_level: str = Field(
+        "info",
+        description="Least severe log line: debug, info, warning or error.",
+        pattern="^(debug|info|warning|error)$",
+    )
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _absolute(cls, data: Path) -> Path:
+        return data.absolute()
+
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("a public URL starts with http:// or https://")
+        return url.rstrip("/")
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database URL, that of the embedded index where none is set."""
+        return self.database_url or f"sqlite://{self.data}/index.sqlite"
+
+    @property
+    def effective_storage_url(self) -> str:
+        """The storage URL, that of the embedded folder where none is set."""
+        return self.storage_url or f"file://{self.data}/blobs"
+
+    def masked(self) -> dict[str, str]:
+        """Every setting as text, without passwords."""
+        return {
+            name: _without_password(str(getattr(self, name))) for name in type(self).model_fields
+        }
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of this process.
+
+    :raise SettingsError: names every setting that is unknown or wrong.
+    """
+    given = _from_file(environment.get(CONFIG))
+    given |= {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name != CONFIG
+    }
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(map(_mistake, error.errors()))) from None
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{CONFIG}: cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{CONFIG}: {path} is not TOML: {error}") from error
+
+
+def _mistake(error: Any) -> str:
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        return f"{PREFIX}{name.upper()} is not a setting (settings: {known})"
+    return f"{PREFIX}{name.upper()} is wrong: {error['msg']}"
+
+
+def _without_password(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.password:
+        return value
+    netloc = parts.netloc.replace(f":{parts.password}@", ":***@", 1)
+    return urlunsplit(parts._replace(netloc=netloc))

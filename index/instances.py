@@ -1,0 +1,149 @@
+"""Stored instances: finding them at the three levels of a study."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from peewee import fn
+
+from index.database import Index
+from index.models import Instance, InstanceHeader, Series, Study
+from index.statements import Statement, parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A study, a series or an instance of a partition, by the UIDs of its path."""
+
+    partition_id: int
+    study: str
+    series: str | None = None
+    instance: str | None = None
+
+    @property
+    def level(self) -> int:
+        """1 for a study, 2 for a series, 3 for an instance: the number of UIDs."""
+        return 1 + (self.series is not None) + (self.instance is not None)
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The partition and the UIDs given, in the order of the path."""
+        values = (self.partition_id, self.study, self.series, self.instance)
+        return values[: 1 + self.level]
+
+
+class StoredInstance(NamedTuple):
+    """Where an instance is and what it is made of."""
+
+    watermark: int
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    blob_length: int  # bytes
+    blob_digest: bytes
+
+
+class Version(NamedTuple):
+    """What changes whenever an instance of a study or series is added, removed or replaced."""
+
+    watermark: int  # the highest
+    instances: int
+
+
+_COLUMNS = (
+    Instance.watermark,
+    Study.study_instance_uid,
+    Series.series_instance_uid,
+    Instance.sop_instance_uid,
+    Instance.transfer_syntax_uid,
+    Instance.blob_length,
+    Instance.blob_digest,
+)
+
+
+def _under(query: Any, level: int) -> Any:
+    """``query`` on instances, limited to those under a reference of that level."""
+    query = (
+        query.join_from(Instance, Series, on=Instance.series == Series.id)
+        .join_from(Series, Study, on=Series.study == Study.id)
+        .where(Study.partition == parameter(), Study.study_instance_uid == parameter())
+    )
+    if level > 1:
+        query = query.where(Series.series_instance_uid == parameter())
+    if level > 2:
+        query = query.where(Instance.sop_instance_uid == parameter())
+    return query
+
+
+def _by_level(build: Callable[[int], Any]) -> dict[int, Statement]:
+    return {level: Statement(partial(_ignoring_size, build, level)) for level in (1, 2, 3)}
+
+
+def _ignoring_size(build: Callable[[int], Any], level: int, _size: int) -> Any:
+    return build(level)
+
+
+_FIND = _by_level(
+    lambda level: _under(Instance.select(*_COLUMNS), level).order_by(
+        Instance.series, Instance.watermark
+    )
+)
+_VERSION = _by_level(
+    lambda level: _under(
+        Instance.select(fn.MAX(Instance.watermark), fn.COUNT(Instance.watermark)), level
+    )
+)
+_HEADERS = _by_level(
+    lambda level: _under(
+        Instance.select(Instance.watermark, InstanceHeader.header).join(
+            InstanceHeader, on=Instance.watermark == InstanceHeader.watermark
+        ),
+        level,
+    ).order_by(Instance.series, Instance.watermark)
+)
+_FRAMES = Statement(
+    lambda _: _under(
+        Instance.select(*_COLUMNS, InstanceHeader.frame_table).join(
+            InstanceHeader, on=Instance.watermark == InstanceHeader.watermark
+        ),
+        3,
+    )
+)
+_STUDY_EXISTS = Statement(
+    lambda _: Study.select(Study.id).where(
+        Study.partition == parameter(), Study.study_instance_uid == parameter()
+    )
+)
+
+
+def find(index: Index, reference: Reference) -> list[StoredInstance]:
+    """All instances under a reference, series by series, in the order they were stored."""
+    rows = index.fetch(_FIND[reference.level], *reference.values)
+    return [StoredInstance(*row) for row in rows]
+
+
+def version(index: Index, reference: Reference) -> Version | None:
+    """What ETags are made of; None when nothing is stored under the reference."""
+    ((watermark, count),) = index.fetch(_VERSION[reference.level], *reference.values)
+    return Version(watermark, count) if count else None
+
+
+def headers(index: Index, reference: Reference) -> list[tuple[int, bytes]]:
+    """Watermark and encoded header of all instances under a reference, in the order of `find`."""
+    return index.fetch(_HEADERS[reference.level], *reference.values)
+
+
+def frames(index: Index, reference: Reference) -> tuple[StoredInstance, bytes | None] | None:
+    """An instance and its encoded frame table; None when it is not stored."""
+    rows = index.fetch(_FRAMES, *reference.values)
+    if not rows:
+        return None
+    *instance, table = rows[0]
+    return StoredInstance(*instance), table
+
+
+def study_exists(index: Index, partition_id: int, study: str) -> bool:
+    """Whether the partition has an instance of that study."""
+    return bool(index.fetch(_STUDY_EXISTS, partition_id, study))

