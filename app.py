@@ -21,6 +21,7 @@ from dicomweb.errors import BadRequest, status_and_message
 from dicomweb.settings import Settings
 from dicomweb.urls import Scope, base_url, partition_id, with_literals_in_lower_case
 from dicomweb.versions import SUPPORTED, VERSIONS, ApiVersion
+from index.partitions import DEFAULT_PARTITION
 
 log = logging.getLogger("gantry")
 
@@ -81,7 +82,8 @@ def _version(archive: Archive, api: ApiVersion, segment: str) -> Blueprint:
         may_create = (request.blueprint or "").endswith("stow")
         number = 0 if unpartitioned else partition_id(archive, name, may_create=may_create)
         origin = archive.settings.public_url or request.host_url.rstrip("/")
-        values["scope"] = Scope(archive, api, number, base_url(origin, segment, name))
+        base = base_url(origin, segment, name)
+        values["scope"] = Scope(archive, api, number, name or DEFAULT_PARTITION, base)
 
     parent.url_value_preprocessor(enter)
     parent.after_request(_name_versions)

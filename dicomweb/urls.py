@@ -16,7 +16,30 @@ UID = re.compile(r"[0-9.]{0,63}[0-9]", re.ASCII)
 PARTITION_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 _LITERALS = frozenset(
-    ["studies", "series", "instances", "metadata", "frames", "rendered", "thumbnail", "bulkdata", "changefeed", "latest", "partitions", "extendedquerytags", "errors", "operations", "export", "workitems", "state", "cancelrequest", "subscribers", "health", "check", "$bulkupdate"]
+    [
+        "studies",
+        "series",
+        "instances",
+        "metadata",
+        "frames",
+        "rendered",
+        "thumbnail",
+        "bulkdata",
+        "changefeed",
+        "latest",
+        "partitions",
+        "extendedquerytags",
+        "errors",
+        "operations",
+        "export",
+        "workitems",
+        "state",
+        "cancelrequest",
+        "subscribers",
+        "health",
+        "check",
+        "$bulkupdate",
+    ]
 )
 _SPELLING = {"$bulkupdate": "$bulkUpdate"}
 _NAMES_FOLLOW = {"partitions", "extendedquerytags"}
@@ -29,6 +52,7 @@ class Scope:
     archive: Archive
     api: ApiVersion
     partition_id: int
+    partition_name: str
     base: str
     """Absolute URL of the version, and of the partition where the path has one."""
 
