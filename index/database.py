@@ -58,6 +58,7 @@ class Index:
         self._lock_path: Path | None = None
         if isinstance(database, SqliteDatabase):
             self._lock_path = Path(f"{database.database}.lock")
+        self._for_update = "" if self._lock_path else " FOR UPDATE"
         self.dialect = "sqlite" if self._lock_path else "postgresql"
 
     def fetch(self, statement: Statement, *parameters: Any, size: int = 1) -> list[Row]:
@@ -74,6 +75,14 @@ class Index:
         sql, values = self._database.get_sql_context().sql(query).query()
         return self.execute(sql, values)
 
+    def fetch_many(self, statement: Statement, values: Sequence[Any]) -> list[Row]:
+        """Run a statement with one list, of any length, in pieces of :data:`INSERT_ROWS`."""
+        rows: list[Row] = []
+        for start in range(0, len(values), INSERT_ROWS):
+            some = values[start : start + INSERT_ROWS]
+            rows += self.fetch(statement, *some, size=len(some))
+        return rows
+
     def insert(self, statement: Statement, values: Sequence[Any], width: int) -> None:
         """Run a multi-row INSERT, at most :data:`INSERT_ROWS` rows in one statement.
 
@@ -84,6 +93,11 @@ class Index:
         for start in range(0, len(values), step):
             some = values[start : start + step]
             self.fetch(statement, *some, size=len(some) // width)
+
+    def fetch_locked(self, statement: Statement, *parameters: Any) -> list[Row]:
+        """Run a SELECT and keep others from changing its rows until this transaction ends."""
+        sql, values = statement.bind(self._database, parameters, 1)
+        return self.execute(sql + self._for_update, values)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run SQL as it stands.

@@ -101,7 +101,8 @@ class Connection:
             raise ERROR_OF_CLASS.get(state[:2], OperationalError)(state) from error
         except (pg8000.exceptions.InterfaceError, OSError, EOFError) as error:
             raise OperationalError from error
-        return statement.columns or [], list(rows), len(rows)
+        rows = rows or []
+        return statement.columns or [], rows, len(rows)
 
     def commit(self) -> None:
         """Commit the transaction."""

@@ -5,13 +5,23 @@ depend on its size. Whether an instance is there already is decided by the uniqu
 the transaction.
 """
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from functools import reduce
+from itertools import chain
+from typing import Any, NamedTuple
 
-from index.models import Instance, Series, Study
-from index.statements import Statement, parameter
+import orjson
+import xxhash
+
+from index import changefeed
+from index.changefeed import Action, Change
+from index.database import Index
+from index.matching import fold, fold_name, name_words
+from index.models import Answer, Instance, InstanceHeader, Series, Study
+from index.statements import Statement, parameter, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,6 @@ class Outcome(Enum):
     WATERMARK_TAKEN = 3  # by another instance: cannot be, but must not pass for EXISTS
 
 
-NAMES = {"patient_name", "referring_physician_name"}
 STUDY_COLUMNS = (
     "study_date",
     "study_description",
@@ -67,72 +76,137 @@ STUDY_COLUMNS = (
     "patient_birth_date",
 )
 SERIES_COLUMNS = ("modality", "performed_procedure_step_start_date", "manufacturer_model_name")
+NAMES = {"patient_name", "referring_physician_name"}
 
 
-def _columns(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of the columns that hold these values folded, and the words of the names."""
-    return tuple(
+def _matching_columns(names: Iterable[str]) -> list[str]:
+    """The columns in which values of these names are matched: names of people have two."""
+    return [
         column
         for name in names
         for column in ((name, f"{name}_words") if name in NAMES else (name,))
-    )
+    ]
 
 
-@dataclass(frozen=True)
+def _matching_values(names: Iterable[str], values: dict[str, str | None]) -> list[str | None]:
+    folded: list[str | None] = []
+    for name in names:
+        value = values[name]
+        if name in NAMES:
+            folded += (fold_name(value), name_words(value)) if value else (None, None)
+        else:
+            folded.append(fold(value) if value else None)
+    return folded
+
+
+class _Row(NamedTuple):
+    id: int
+    values: list[Any]
+
+
 class _Level:
-    """What differs between writing study rows and series rows."""
+    """The rows of studies, or those of series: what differs between them is in the arguments.
 
-    model: Any
-    parent: Any  # column of the partition or the study
-    uid: Any
-    names: tuple[str, ...]
-    columns: tuple[Any, ...]
-    find: Statement
-    lock: Statement
-    insert: Statement
-    update: Statement
+    :param parents: columns that place a row; the last of them, with the UID, is its key.
+    :param names: the values by which a row is found.
+    """
 
-
-def _level(model: Any, key: tuple[str, ...], uid: str, names: tuple[str, ...]) -> _Level:
-    fields = tuple(getattr(model, name) for name in (*key, uid))
-    columns = tuple(getattr(model, name) for name in (*_columns(names), "attributes"))
-    parent = fields[-2]
-
-    def find(size: int) -> Any:
-        query = model.select(model.id, parent, fields[-1], *columns)
-        alternatives = [(parent == parameter()) & (fields[-1] == parameter()) for _ in range(size)]
-        where = alternatives[0]
-        for alternative in alternatives[1:]:
-            where |= alternative
-        return query.where(where)
-
-    def insert(size: int) -> Any:
-        row = (*fields, *columns)
-        return model.insert_many(
-            [tuple(parameter() for _ in row) for _ in range(size)], row
-        ).on_conflict_ignore()
-
-    return _Level(
-        model,
-        parent,
-        fields[-1],
-        names,
-        columns,
-        Statement(find),
-        Statement(lambda _: model.select(*columns).where(model.id == parameter()).for_update()),
-        Statement(insert),
-        Statement(
-            lambda _: model.update({column: parameter() for column in columns}).where(
+    def __init__(
+        self, model: Any, parents: tuple[str, ...], uid: str, names: tuple[str, ...]
+    ) -> None:
+        self._names = names
+        self._place = (*(getattr(model, name) for name in parents), getattr(model, uid))
+        self._columns = [getattr(model, name) for name in (*_matching_columns(names), "attributes")]
+        self._key = self._place[-2:]
+        self._find = Statement(
+            lambda size: model.select(model.id, *self._key, *self._columns).where(
+                reduce(
+                    operator.or_,
+                    [
+                        (self._key[0] == parameter()) & (self._key[1] == parameter())
+                        for _ in range(size)
+                    ],
+                )
+            )
+        )
+        row = (*self._place, *self._columns)
+        self._insert = Statement(
+            lambda size: model.insert_many(
+                [tuple(parameters(len(row))) for _ in range(size)], row
+            ).on_conflict_ignore()
+        )
+        self._width = len(row)
+        self._lock = Statement(
+            lambda _: model.select(*self._columns).where(model.id == parameter())
+        )
+        self._update = Statement(
+            lambda _: model.update({column: parameter() for column in self._columns}).where(
                 model.id == parameter()
             )
-        ),
-    )
+        )
+
+    def ensure(self, index: Index, wanted: dict[tuple[Any, ...], Attributes]) -> dict[Any, _Row]:
+        """The rows of these places by their keys; those missing are made."""
+        found = self._read(index, wanted)
+        missing = sorted(place for place in wanted if place[-2:] not in found)
+        if missing:
+            values = [
+                value for place in missing for value in (*place, *self._values(wanted[place]))
+            ]
+            index.insert(self._insert, values, self._width)
+            found |= self._read(index, missing)
+        return found
+
+    def keep_latest(self, index: Index, changes: list[tuple[_Row, Attributes]]) -> None:
+        """Overwrite rows with the values of newly stored instances, where they differ.
+
+        Rows are locked in the order of their numbers, so that writers do not wait for each other in
+        a circle.
+        """
+        differing: dict[int, list[list[Any]]] = {}
+        for row, attributes in changes:
+            values = self._values(attributes)
+            if values != row.values or row.id in differing:
+                differing.setdefault(row.id, []).append(values)
+        for number, news in sorted(differing.items()):
+            before = list(index.fetch_locked(self._lock, number)[0])
+            after = reduce(_latest, news, before)
+            if after != before:
+                index.fetch(self._update, *after, number)
+
+    def _read(self, index: Index, places: Iterable[tuple[Any, ...]]) -> dict[Any, _Row]:
+        keys = [place[-2:] for place in places]
+        rows = index.fetch(self._find, *chain.from_iterable(keys), size=len(keys))
+        return {(parent, uid): _Row(number, values) for number, parent, uid, *values in rows}
+
+    def _values(self, attributes: Attributes) -> list[Any]:
+        return [*_matching_values(self._names, attributes.values), attributes.v2]
 
 
-_STUDY = _level(Study, ("partition",), "study_instance_uid", STUDY_COLUMNS)
-_SERIES = _level(Series, ("partition", "study"), "series_instance_uid", SERIES_COLUMNS)
+def _latest(before: list[Any], new: list[Any]) -> list[Any]:
+    """A row's values after a store: what is new, and what was there where nothing is new."""
+    columns = [
+        old if value is None else value for old, value in zip(before[:-1], new[:-1], strict=True)
+    ]
+    return [*columns, _latest_members(before[-1], new[-1])]
 
-_INSTANCE_COLUMNS = (
+
+def _latest_members(before: bytes, new: bytes) -> bytes:
+    if before == new:
+        return before
+    members = orjson.loads(b"{" + before + b"}")
+    members |= {
+        tag: element
+        for tag, element in orjson.loads(b"{" + new + b"}").items()
+        if "Value" in element or tag not in members
+    }
+    return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)[1:-1]
+
+
+_STUDIES = _Level(Study, ("partition",), "study_instance_uid", STUDY_COLUMNS)
+_SERIES = _Level(Series, ("partition", "study"), "series_instance_uid", SERIES_COLUMNS)
+
+_INSTANCE = (
     Instance.watermark,
     Instance.partition,
     Instance.study,
@@ -146,3 +220,127 @@ _INSTANCE_COLUMNS = (
     Instance.series_answer,
     Instance.attributes,
 )
+_HEADER = (InstanceHeader.watermark, InstanceHeader.frame_table, InstanceHeader.header)
+_ANSWER = (Answer.digest, Answer.v1, Answer.v2)
+
+
+def _insert(model: Any, columns: tuple[Any, ...]) -> Statement:
+    return Statement(
+        lambda size: model.insert_many(
+            [tuple(parameters(len(columns))) for _ in range(size)], columns
+        ).on_conflict_ignore()
+    )
+
+
+_INSERT_INSTANCES = _insert(Instance, _INSTANCE)
+_INSERT_HEADERS = _insert(InstanceHeader, _HEADER)
+_INSERT_ANSWERS = _insert(Answer, _ANSWER)
+_WRITTEN = Statement(
+    lambda size: Instance.select(
+        Instance.watermark, Instance.series, Instance.sop_instance_uid
+    ).where(Instance.watermark.in_(parameters(size)))
+)
+
+
+def store_instances(index: Index, instances: list[NewInstance]) -> list[Outcome]:
+    """Make instances visible, all in one transaction; say of each what became of it.
+
+    Of two with the same UIDs the first is stored. The values of a study or series become those of
+    the last of its instances that is stored.
+
+    :raise IndexUnavailable: nothing was stored.
+    """
+    return index.in_transaction(lambda: _store(index, instances))
+
+
+def _store(index: Index, instances: list[NewInstance]) -> list[Outcome]:
+    studies = _STUDIES.ensure(
+        index,
+        {(new.partition_id, new.study_instance_uid): new.study for new in reversed(instances)},
+    )
+    study_of = [studies[new.partition_id, new.study_instance_uid] for new in instances]
+    series = _SERIES.ensure(
+        index,
+        {
+            (new.partition_id, study.id, new.series_instance_uid): new.series
+            for study, new in zip(reversed(study_of), reversed(instances), strict=True)
+        },
+    )
+    series_of = [
+        series[study.id, new.series_instance_uid]
+        for study, new in zip(study_of, instances, strict=True)
+    ]
+    outcomes = _insert_instances(index, instances, study_of, series_of)
+    stored = [
+        (new, study, its_series)
+        for new, study, its_series, outcome in zip(
+            instances, study_of, series_of, outcomes, strict=True
+        )
+        if outcome is Outcome.STORED
+    ]
+    _STUDIES.keep_latest(index, [(study, new.study) for new, study, _ in stored])
+    _SERIES.keep_latest(index, [(its_series, new.series) for new, _, its_series in stored])
+    headers = [
+        value for new, _, _ in stored for value in (new.watermark, new.frame_table, new.header)
+    ]
+    index.insert(_INSERT_HEADERS, headers, len(_HEADER))
+    changefeed.append(index, [_change(new) for new, _, _ in stored])
+    return outcomes
+
+
+def _insert_instances(
+    index: Index, instances: list[NewInstance], study_of: list[_Row], series_of: list[_Row]
+) -> list[Outcome]:
+    answers: dict[bytes, Attributes] = {}
+    rows: list[tuple[Any, ...]] = []
+    for new, study, series in zip(instances, study_of, series_of, strict=True):
+        digests = [_digest(answers, attributes) for attributes in (new.study, new.series)]
+        rows.append(
+            (
+                new.watermark,
+                new.partition_id,
+                study.id,
+                series.id,
+                new.sop_instance_uid,
+                new.sop_class_uid,
+                new.transfer_syntax_uid,
+                new.blob_length,
+                new.blob_digest,
+                *digests,
+                new.attributes,
+            )
+        )
+    values = [value for digest in sorted(answers) for value in (digest, *_answer(answers[digest]))]
+    index.insert(_INSERT_ANSWERS, values, len(_ANSWER))
+    in_order = sorted(rows, key=lambda row: row[3:5])  # the same for all writers: no deadlocks
+    index.insert(_INSERT_INSTANCES, list(chain.from_iterable(in_order)), len(_INSTANCE))
+    written = index.fetch_many(_WRITTEN, [row[0] for row in rows])
+    place_of = {watermark: place for watermark, *place in written}
+    return [_outcome(place_of.get(row[0]), [row[3], row[4]]) for row in rows]
+
+
+def _outcome(found: list[Any] | None, place: list[Any]) -> Outcome:
+    if found is None:
+        return Outcome.EXISTS
+    return Outcome.STORED if found == place else Outcome.WATERMARK_TAKEN
+
+
+def _digest(answers: dict[bytes, Attributes], attributes: Attributes) -> bytes:
+    digest = xxhash.xxh3_128_digest(b"%b\0%b" % (attributes.v1, attributes.v2))
+    answers[digest] = attributes
+    return digest
+
+
+def _answer(attributes: Attributes) -> tuple[bytes, bytes]:
+    return attributes.v1, attributes.v2
+
+
+def _change(new: NewInstance) -> Change:
+    return Change(
+        Action.CREATE,
+        new.partition_id,
+        new.study_instance_uid,
+        new.series_instance_uid,
+        new.sop_instance_uid,
+        new.watermark,
+    )
