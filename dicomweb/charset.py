@@ -1,0 +1,84 @@
+"""Decoding text by Specific Character Set (0008,0005): PS3.3 C.12.1.1.2, PS3.5 6.1.
+
+The tables are pydicom's. Its decoding functions are not used because they warn about what they have
+to guess, and take any codec of Python for a character set; here nothing warns and nothing fails.
+"""
+
+import re
+
+from pydicom.charset import (
+    CODES_TO_ENCODINGS,
+    STAND_ALONE_ENCODINGS,
+    default_encoding,
+    handled_encodings,
+    python_encoding,
+)
+
+Encodings = tuple[str, ...]
+"""Python's names for the values of Specific Character Set; the first one is in force at first."""
+
+DEFAULT_ENCODINGS: Encodings = (default_encoding,)
+
+_ESCAPE = b"\x1b"
+_FRAGMENT = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
+_FOUR_BYTE_ESCAPES = (b"\x1b$(", b"\x1b$)")
+# Code extensions end where the line, the value or the part of a name does (PS3.5 6.1.2.5.3).
+_LINE_END = re.compile(rb"[\t\n\f\r]")
+_VALUE_END = re.compile(rb"[\t\n\f\r\\]")
+_ENDS = {
+    "LO": _VALUE_END,
+    "PN": re.compile(rb"[\t\n\f\r\\^=]"),
+    "SH": _VALUE_END,
+    "UC": _VALUE_END,
+}
+
+
+def encodings_of(character_sets: bytes) -> Encodings:
+    """The encodings for a value of Specific Character Set.
+
+    Misspelt terms are understood as pydicom understands them; unknown ones stand for the default.
+    """
+    terms = [term.strip(" \0") for term in character_sets.decode("latin-1").split("\\")]
+    known = [(term, _encoding(term)) for term in terms]
+    if terms[0] in STAND_ALONE_ENCODINGS:
+        return (known[0][1],)
+    return (
+        known[0][1],
+        *(encoding for term, encoding in known[1:] if term not in STAND_ALONE_ENCODINGS),
+    )
+
+
+def _encoding(term: str) -> str:
+    if term in python_encoding:
+        return python_encoding[term]
+    if re.match("ISO[^_]IR", term):
+        term = "ISO_IR" + term[6:]
+    elif re.match("ISO.2022.IR.", term):
+        term = "ISO 2022 IR " + term[12:]
+    return python_encoding.get(term, default_encoding)
+
+
+def decode(value: bytes, encodings: Encodings, vr: str) -> str:
+    """The text of all values of an element; bytes that mean nothing become U+FFFD."""
+    if _ESCAPE not in value:
+        return value.decode("ascii" if value.isascii() else encodings[0], "replace")
+    ends = _ENDS.get(vr, _LINE_END)
+    return "".join(_decode_fragment(part, encodings, ends) for part in _FRAGMENT.findall(value))
+
+
+def _decode_fragment(fragment: bytes, encodings: Encodings, ends: re.Pattern[bytes]) -> str:
+    if not fragment.startswith(_ESCAPE):
+        return fragment.decode(encodings[0], "replace")
+    escape_bytes = 4 if fragment.startswith(_FOUR_BYTE_ESCAPES) else 3
+    encoding = CODES_TO_ENCODINGS.get(fragment[:escape_bytes])
+    if encoding is None or (encoding not in encodings and encoding != default_encoding):
+        return fragment.decode(encodings[0], "replace")
+    if encoding in handled_encodings:
+        return fragment.decode(encoding, "replace")
+    text = fragment[escape_bytes:]
+    end = ends.search(text)
+    if end is None:
+        return text.decode(encoding, "replace")
+    return text[: end.start()].decode(encoding, "replace") + text[end.start() :].decode(
+        encodings[0], "replace"
+    )

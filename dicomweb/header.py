@@ -1,0 +1,221 @@
+"""The header of an instance: its data set without the bulk values, as the index keeps it."""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import NamedTuple
+
+from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, decode, encodings_of
+from dicomweb.elements import (
+    BULK_VRS,
+    EXPLICIT_HEADERS,
+    IMPLICIT_HEADERS,
+    IMPLICIT_IN_EXPLICIT,
+    LONG,
+    NUMBERS,
+    ONE_VALUE_VRS,
+    SEQUENCE_END,
+    SPECIFIC_CHARACTER_SET,
+    TEXT_VRS,
+    UNDEFINED_LENGTH,
+    ElementHeaders,
+    known_vr,
+    unknown_vr,
+)
+
+_FORMAT = 1
+_IMPLICIT = 1
+_INFLATED = 2
+_COUNTS = Struct("<BII")
+_CUT = Struct("<IQQ")
+_LENGTH = Struct("<I").unpack_from
+_ITEM_END = bytes.fromhex("feff0de0")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a file may ask of its reader; whatever exceeds them is not readable."""
+
+    depth: int = 32
+    """Sequences within sequences. Structured reports nest one level per content item."""
+    elements: int = 1_000_000
+    """Elements and items at all depths: ten thousand frames with a hundred each."""
+    header_bytes: int = 64 * 1024 * 1024
+    """What is kept in memory: everything but bulk values."""
+    inflated_bytes: int = 512 * 1024 * 1024
+    """A deflated data set after inflation, pixel data included: it is inflated in memory."""
+
+
+class Cut(NamedTuple):
+    """A value that was left out of the header."""
+
+    position: int
+    """Where in the header it would be: the end of its element's header."""
+    offset: int
+    """Where it is in the stored file (in the inflated data set if the file is deflated)."""
+    length: int
+
+
+@dataclass(slots=True)
+class Header:
+    """A data set in Little Endian, Explicit or Implicit VR, with its bulk values emptied.
+
+    Emptied are Pixel Data and every OB, OD, OF, OL, OV, OW and UN value of more than 1,024 bytes,
+    at any depth; lengths say so, hence ``data`` is a data set in its own right.
+    """
+
+    implicit: bool
+    data: bytes
+    cuts: tuple[Cut, ...]
+    inflated: bool = False
+    """The file is deflated: the offsets of ``cuts`` count in the inflated data set."""
+    dropped: frozenset[int] = frozenset()
+    """Top-level tags that are not to be shown."""
+    _offsets: dict[int, int] | None = field(default=None, repr=False)
+    _encodings: Encodings | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> ElementHeaders:
+        """How the top level is to be read."""
+        return IMPLICIT_HEADERS if self.implicit else EXPLICIT_HEADERS
+
+    @property
+    def offsets(self) -> dict[int, int]:
+        """Top-level tags, and where in ``data`` their elements begin."""
+        if self._offsets is None:
+            self._offsets = _top_level(self.data, self.headers)
+        return self._offsets
+
+    def element(self, tag: int) -> tuple[str, bytes] | None:
+        """VR and undecoded value of a top-level element; None if it is not there.
+
+        The VR of an implicit private element is UN. Of a sequence only the presence is told.
+        """
+        at = self.offsets.get(tag)
+        if at is None:
+            return None
+        vr, value, length = element_at(self.data, at, self.headers)
+        return vr, b"" if vr == "SQ" else self.data[value : value + length]
+
+    @property
+    def encodings(self) -> Encodings:
+        """How the text of the top level is encoded."""
+        if self._encodings is None:
+            found = self.element(SPECIFIC_CHARACTER_SET)
+            self._encodings = encodings_of(found[1]) if found else DEFAULT_ENCODINGS
+        return self._encodings
+
+    def value(self, tag: int, *, strip: bool = True) -> str | None:
+        """The first value of a top-level element as text, ``""`` if it is empty.
+
+        None if the element is not there, or is a sequence, of VR AT or of a bulk VR.
+
+        :param strip: without the blanks and NULs around it.
+        """
+        at = self.offsets.get(tag)
+        if at is None:
+            return None
+        vr, start, length = element_at(self.data, at, self.headers)
+        raw = self.data[start : start + length]
+        if vr in NUMBERS:
+            first = NUMBERS[vr].iter_unpack(raw[: NUMBERS[vr].size])
+            return next((str(number) for (number,) in first), "") if raw else ""
+        if vr == "SQ" or vr in BULK_VRS or vr == "AT":
+            return None
+        text = decode(raw, self.encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS, vr)
+        if vr not in ONE_VALUE_VRS:
+            text = text.partition("\\")[0]
+        return text.strip(" \0") if strip else text
+
+
+def element_at(data: bytes, at: int, headers: ElementHeaders) -> tuple[str, int, int]:
+    """VR, position and length of the value of the element at ``at`` of a walked header."""
+    tag, step, kind, vr = headers[data[at : at + 8]]
+    if kind == LONG:
+        (length,) = _LENGTH(data, at + 8)
+        return (unknown_vr(tag, length) if vr == "UN" else vr), at + 12, length
+    if kind == IMPLICIT_IN_EXPLICIT:
+        vr = known_vr(tag)
+        step = 8 + _LENGTH(data, at + 4)[0]
+    return vr, at + 8, step - 8
+
+
+def item_headers(data: bytes, at: int, headers: ElementHeaders) -> ElementHeaders:
+    """How the item whose first element is at ``at`` is to be read.
+
+    Within Explicit VR, items of UN sequences (PS3.5 6.2.2) and of some writers' sequences are in
+    Implicit VR.
+    """
+    if headers is IMPLICIT_HEADERS or b"AA" <= data[at + 4 : at + 6] <= b"ZZ":
+        return headers
+    return IMPLICIT_HEADERS
+
+
+def next_element(data: bytes, at: int, headers: ElementHeaders) -> int:
+    """Where the element after the one at ``at`` of a walked header begins."""
+    _, value, length = element_at(data, at, headers)
+    if length != UNDEFINED_LENGTH:
+        return value + length
+    at = value
+    while True:
+        _, length, kind, _ = headers[data[at : at + 8]]
+        at += 8
+        if kind == SEQUENCE_END:
+            return at
+        if length != UNDEFINED_LENGTH:
+            at += length
+            continue
+        inner = item_headers(data, at, headers)
+        while data[at : at + 4] != _ITEM_END:
+            at = next_element(data, at, inner)
+        at += 8
+
+
+def _top_level(data: bytes, headers: ElementHeaders) -> dict[int, int]:
+    offsets: dict[int, int] = {}
+    at = 0
+    while at < len(data):
+        offsets[headers[data[at : at + 8]][0]] = at
+        at = next_element(data, at, headers)
+    return offsets
+
+
+def encode_header(header: Header, dropped: Iterable[int] = ()) -> bytes:
+    """The header as the index keeps it: compressed, readable by :func:`decode_header`.
+
+    :param dropped: top-level tags that must not be shown when it is read back.
+    """
+    tags = sorted(header.dropped.union(dropped))
+    flags = (_IMPLICIT if header.implicit else 0) | (_INFLATED if header.inflated else 0)
+    payload = b"".join(
+        (
+            _COUNTS.pack(flags, len(tags), len(header.cuts)),
+            b"".join(tag.to_bytes(4, "little") for tag in tags),
+            b"".join(_CUT.pack(*cut) for cut in header.cuts),
+            header.data,
+        )
+    )
+    return bytes((_FORMAT,)) + zlib.compress(payload, 1)
+
+
+def decode_header(encoded: bytes) -> Header:
+    """What :func:`encode_header` made.
+
+    :raise ValueError: another version of the format.
+    """
+    if encoded[0] != _FORMAT:
+        raise ValueError(f"header format {encoded[0]} is not known")
+    payload = zlib.decompress(memoryview(encoded)[1:])
+    flags, tag_count, cut_count = _COUNTS.unpack_from(payload)
+    start = _COUNTS.size
+    cuts_at = start + 4 * tag_count
+    data_at = cuts_at + _CUT.size * cut_count
+    tags = (payload[at : at + 4] for at in range(start, cuts_at, 4))
+    return Header(
+        implicit=bool(flags & _IMPLICIT),
+        data=payload[data_at:],
+        cuts=tuple(map(Cut._make, _CUT.iter_unpack(payload[cuts_at:data_at]))),
+        inflated=bool(flags & _INFLATED),
+        dropped=frozenset(int.from_bytes(tag, "little") for tag in tags),
+    )

@@ -1,0 +1,190 @@
+"""Reading a Part 10 file (PS3.10 7): File Meta Information, header and frame table in one pass.
+
+Only element headers and the values that stay in the header are read, so a file may be a view of a
+mapped file of any size. Everything in it may have been made to do harm.
+"""
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from struct import unpack, unpack_from
+
+from dicomweb.bigendian import little_endian
+from dicomweb.dataset import DataSetWalk, encoded_headers
+from dicomweb.elements import (
+    BIG_ENDIAN_HEADERS,
+    CONTEXT,
+    EXPLICIT_HEADERS,
+    IMPLICIT_HEADERS,
+    LONG,
+    NotReadable,
+    tag_text,
+)
+from dicomweb.frames import FrameTable, PixelDescription, encapsulated_frames, native_frames
+from dicomweb.header import Cut, Header, Limits, decode_header, encode_header
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Cut",
+    "FrameTable",
+    "Header",
+    "Limits",
+    "NotReadable",
+    "Part10File",
+    "decode_header",
+    "encode_header",
+    "read_part10",
+]
+
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = frozenset(
+    {
+        "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
+        "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
+        "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
+    }
+)
+DEFAULT_LIMITS = Limits()
+
+_PREFIX_AT = 128
+_META_AT = 132
+_TRANSFER_SYNTAX_UID = 0x00020010
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_MOST_FRAMES = 2**31 - 1  # IS is a 32-bit number (PS3.5 6.2)
+
+
+@dataclass(slots=True)
+class Part10File(Header):
+    """A file that was read: its header, and where its frames are."""
+
+    transfer_syntax_uid: str = ""
+    dataset_start: int = 0
+    """Byte offset of the data set in the file."""
+    frames: FrameTable | None = None
+    """None if there is no pixel data or its frames cannot be told apart."""
+
+
+def read_part10(view: memoryview, limits: Limits = DEFAULT_LIMITS) -> Part10File:
+    """Read everything but bulk values.
+
+    :param view: the whole file, one byte per item.
+    :raise NotReadable: no Part 10 file, cut short, not well-formed, or beyond ``limits``.
+    """
+    syntax, start = _file_meta(view)
+    inflated = syntax in DEFLATED
+    stored_start = start
+    if inflated:
+        view, start = _inflate(view[start:], limits.inflated_bytes), 0
+    if syntax == EXPLICIT_VR_BIG_ENDIAN:
+        headers, order = BIG_ENDIAN_HEADERS, ">"
+    else:
+        headers, order = encoded_headers(view, start, syntax == IMPLICIT_VR_LITTLE_ENDIAN), "<"
+    walk = DataSetWalk(view, start, headers, order, limits)
+    data = walk.run()
+    if order == ">":
+        data = little_endian(data)
+    file = Part10File(
+        implicit=headers is IMPLICIT_HEADERS,
+        data=data,
+        cuts=tuple(walk.cuts),
+        inflated=inflated,
+        _offsets=walk.offsets,
+        transfer_syntax_uid=syntax,
+        dataset_start=stored_start,
+    )
+    if walk.pixel_data:
+        file.frames = _frame_table(file, view, walk.pixel_data, walk.fragments)
+    return file
+
+
+def _file_meta(view: memoryview) -> tuple[str, int]:
+    """Transfer Syntax UID and where the data set starts."""
+    if bytes(view[_PREFIX_AT:_META_AT]) != b"DICM":
+        raise NotReadable("no DICOM prefix at byte 128 (PS3.10 7.1)")
+    at = _META_AT
+    syntax = b""
+    while (head := bytes(view[at : at + 12]))[:2] == b"\x02\x00":
+        tag, step, kind, _ = EXPLICIT_HEADERS[head[:8]]
+        if kind == LONG and len(head) == 12:
+            step = 12 + unpack_from("<I", head, 8)[0]
+        elif kind > CONTEXT:
+            raise NotReadable(f"{tag_text(tag)} at byte {at} is not in Explicit VR Little Endian")
+        if at + step > len(view):
+            raise NotReadable(f"File Meta Information is cut short at byte {at}")
+        if tag == _TRANSFER_SYNTAX_UID:
+            syntax = bytes(view[at + 8 : at + min(step, 8 + 66)])
+        at += step
+    uid = syntax.rstrip(b"\0 ").decode("latin-1")
+    if not _UID.fullmatch(uid) or len(uid) > 64:
+        raise NotReadable("File Meta Information has no valid Transfer Syntax UID (0002,0010)")
+    return uid, at
+
+
+def _inflate(deflated: memoryview, most: int) -> memoryview:
+    """The data set of a deflated transfer syntax (PS3.5 A.5)."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = inflater.decompress(deflated, most)
+    except zlib.error as error:
+        raise NotReadable("the deflated data set cannot be inflated") from error
+    if inflater.unconsumed_tail:
+        raise NotReadable(f"the data set inflates to more than {most} bytes")
+    if not inflater.eof:
+        raise NotReadable("the deflated data set is cut short")
+    return memoryview(data)
+
+
+def _frame_table(
+    file: Part10File, view: memoryview, pixel_data: Cut, items: Sequence[int] | None
+) -> FrameTable | None:
+    frames = _number_of_frames(file)
+    if items is not None:
+        extended = _extended_offsets(file, view, len(items))
+        return encapsulated_frames(view, items, frames, extended, file.inflated)
+    photometric = file.element(0x00280004)
+    pixels = PixelDescription(
+        rows=_unsigned(file, 0x00280010),
+        columns=_unsigned(file, 0x00280011),
+        samples_per_pixel=_unsigned(file, 0x00280002) or 1,
+        bits_allocated=_bits_allocated(file),
+        photometric_interpretation=photometric[1].decode("latin-1").strip() if photometric else "",
+    )
+    return native_frames(pixel_data.offset, pixel_data.length, frames, pixels, file.inflated)
+
+
+def _bits_allocated(file: Header) -> int:
+    if 0x7FE00009 in file.offsets:
+        return 64
+    if 0x7FE00008 in file.offsets:
+        return 32
+    return _unsigned(file, 0x00280100)
+
+
+def _unsigned(file: Header, tag: int) -> int:
+    """A value of VR US, 0 if it is not there or not of two bytes."""
+    element = file.element(tag)
+    if element is None or len(element[1]) != 2:
+        return 0
+    number: int = unpack("<H", element[1])[0]
+    return number
+
+
+def _number_of_frames(file: Header) -> int:
+    element = file.element(0x00280008)
+    text = element[1].strip(b"\0 ") if element else b""
+    return min(max(int(text), 1), _MOST_FRAMES) if text.isdigit() and len(text) <= 12 else 1
+
+
+def _extended_offsets(file: Header, view: memoryview, items: int) -> Sequence[int]:
+    """Extended Offset Table (7FE0,0001), if it is no longer than the fragments are many."""
+    at = file.offsets.get(0x7FE00001)
+    if at is None:
+        return ()
+    element = file.element(0x7FE00001)
+    value = element[1] if element else b""
+    for cut in file.cuts:
+        if cut.position == at + 12 and cut.length <= 8 * items:
+            value = bytes(view[cut.offset : cut.offset + cut.length])
+    return unpack_from(f"<{len(value) // 8}Q", value)
