@@ -9,8 +9,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
-from dicomweb.archive import Archive
 from dicomweb.settings import Settings
 from index import schema
 from index.database import Index, open_index
@@ -81,13 +79,15 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The service in this process."""
+    from app import create_app
+
     app = create_app(settings)
     yield app
     app.extensions["gantry"].close()
 
 
 @pytest.fixture
-def archive(app: Flask) -> Archive:
+def archive(app: Flask):
     """What the service works on."""
     return app.extensions["gantry"]
 
