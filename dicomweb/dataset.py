@@ -158,9 +158,7 @@ class DataSetWalk:
             return
         else:
             raise self._unreadable(tag)
-        if vr == "UN":
-            vr = unknown_vr(tag, length)
-        self._value(tag, vr, value, length)
+        self._value(tag, unknown_vr(tag, length) if vr == "UN" else vr, value, length)
 
     def _value(self, tag: int, vr: str, value: int, length: int) -> None:
         if vr == "SQ":

@@ -5,15 +5,17 @@ VR and length come back in every instance, so what eight bytes mean is worked ou
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 INLINE_BYTES = 1024
 """The longest value of a bulk VR that stays in the header."""
 
 SPECIFIC_CHARACTER_SET = 0x00080005
+PIXEL_REPRESENTATION = 0x00280103
 PIXEL_DATA = 0x7FE00010
 PIXEL_DATA_TAGS = frozenset({PIXEL_DATA, 0x7FE00008, 0x7FE00009})
 """Pixel Data, Float Pixel Data and Double Float Pixel Data."""
@@ -34,7 +36,8 @@ PLAIN = 0
 CHARACTER_SET = 1
 """Specific Character Set: changes how the text after it is decoded."""
 CONTEXT = 2
-"""The VR depends on other elements of the data set: "US or SS", or a private element's creator."""
+"""Implicit VR, and the VR depends on another element of the data set ("US or SS", private elements)
+or another's on this one."""
 LONG = 3
 """Explicit VR whose 32-bit length follows the eight bytes."""
 IMPLICIT = 4
@@ -55,6 +58,8 @@ _LONG_VRS = "OB OD OF OL OV OW SQ SV UC UN UR UT UV"
 _VR_KIND = {vr.encode(): (vr, PLAIN) for vr in _SHORT_VRS.split()} | {
     vr.encode(): (vr, LONG) for vr in _LONG_VRS.split()
 }
+SIMPLE_VRS = frozenset([*_SHORT_VRS.split(), *_LONG_VRS.split()]) - BULK_VRS - {"SQ"}
+"""The VRs of values that are kept, shown and not made of items."""
 _DELIMITERS = {0xFFFEE000: ITEM, 0xFFFEE00D: ITEM_END, 0xFFFEE0DD: SEQUENCE_END}
 _AMBIGUOUS = {"US or SS": CONTEXT, "US or OW": CONTEXT}
 _MAX_HEADERS = 16384
@@ -97,6 +102,11 @@ def is_private(tag: int) -> bool:
     return bool(tag & 0x10000)
 
 
+def is_private_creator(tag: int) -> bool:
+    """Whether the element reserves a block of private elements (PS3.5 7.8.1)."""
+    return is_private(tag) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
 def known_vr(tag: int) -> str:
     """The VR that the data dictionary gives a standard element; ``UN`` if it has none.
 
@@ -105,7 +115,7 @@ def known_vr(tag: int) -> str:
     if tag & 0xFFFF == 0:
         return "UL"
     if is_private(tag):
-        return "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
+        return "LO" if is_private_creator(tag) else "UN"
     try:
         vr = dictionary_VR(tag)
     except KeyError:
@@ -121,8 +131,17 @@ def unknown_vr(tag: int, length: int) -> str:
     """
     if length == UNDEFINED_LENGTH:
         return "SQ"
-    vr = known_vr(tag) if length < 0xFFFF and not is_private(tag) else "UN"
+    vr = known_vr(tag) if length < 0xFFFF else "UN"
     return vr if vr not in _AMBIGUOUS else "UN"
+
+
+@lru_cache(maxsize=4096)
+def private_vr(tag: int, creator: str) -> str:
+    """The VR that pydicom's dictionary of private elements gives; ``UN`` if it has none."""
+    try:
+        return private_dictionary_VR(tag, creator)
+    except KeyError:
+        return "UN"
 
 
 def _explicit(order: str) -> Callable[[bytes], ElementHeader]:
@@ -156,7 +175,9 @@ def _implicit(header: bytes) -> ElementHeader:
     if group == 0xFFFE:
         return tag, length, _DELIMITERS.get(tag, UNREADABLE), ""
     vr = known_vr(tag)
-    kind = CONTEXT if vr in _AMBIGUOUS or vr == "UN" else PLAIN
+    kind = PLAIN
+    if vr in _AMBIGUOUS or is_private(tag) or tag == PIXEL_REPRESENTATION:
+        kind = CONTEXT
     if tag == SPECIFIC_CHARACTER_SET:
         kind = CHARACTER_SET
     long_bulk = vr in BULK_VRS and (length > INLINE_BYTES or tag in PIXEL_DATA_TAGS)

@@ -6,18 +6,14 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
-from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, decode, encodings_of
+from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, encodings_of
 from dicomweb.elements import (
-    BULK_VRS,
     EXPLICIT_HEADERS,
     IMPLICIT_HEADERS,
     IMPLICIT_IN_EXPLICIT,
     LONG,
-    NUMBERS,
-    ONE_VALUE_VRS,
     SEQUENCE_END,
     SPECIFIC_CHARACTER_SET,
-    TEXT_VRS,
     UNDEFINED_LENGTH,
     ElementHeaders,
     known_vr,
@@ -106,39 +102,20 @@ class Header:
             self._encodings = encodings_of(found[1]) if found else DEFAULT_ENCODINGS
         return self._encodings
 
-    def value(self, tag: int, *, strip: bool = True) -> str | None:
-        """The first value of a top-level element as text, ``""`` if it is empty.
-
-        None if the element is not there, or is a sequence, of VR AT or of a bulk VR.
-
-        :param strip: without the blanks and NULs around it.
-        """
-        at = self.offsets.get(tag)
-        if at is None:
-            return None
-        vr, start, length = element_at(self.data, at, self.headers)
-        raw = self.data[start : start + length]
-        if vr in NUMBERS:
-            first = NUMBERS[vr].iter_unpack(raw[: NUMBERS[vr].size])
-            return next((str(number) for (number,) in first), "") if raw else ""
-        if vr == "SQ" or vr in BULK_VRS or vr == "AT":
-            return None
-        text = decode(raw, self.encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS, vr)
-        if vr not in ONE_VALUE_VRS:
-            text = text.partition("\\")[0]
-        return text.strip(" \0") if strip else text
-
 
 def element_at(data: bytes, at: int, headers: ElementHeaders) -> tuple[str, int, int]:
     """VR, position and length of the value of the element at ``at`` of a walked header."""
     tag, step, kind, vr = headers[data[at : at + 8]]
+    value = at + 8
     if kind == LONG:
+        value = at + 12
         (length,) = _LENGTH(data, at + 8)
-        return (unknown_vr(tag, length) if vr == "UN" else vr), at + 12, length
-    if kind == IMPLICIT_IN_EXPLICIT:
+    elif kind == IMPLICIT_IN_EXPLICIT:
         vr = known_vr(tag)
-        step = 8 + _LENGTH(data, at + 4)[0]
-    return vr, at + 8, step - 8
+        (length,) = _LENGTH(data, at + 4)
+    else:
+        length = step - 8
+    return (unknown_vr(tag, length) if vr == "UN" else vr), value, length
 
 
 def item_headers(data: bytes, at: int, headers: ElementHeaders) -> ElementHeaders:

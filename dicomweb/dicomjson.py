@@ -1,0 +1,311 @@
+"""The DICOM JSON Model (PS3.18 Annex F) of a header, straight from its encoded elements.
+
+The instances of a series share most of their elements, so the JSON of an element is kept under its
+encoded bytes: of an instance whose like was seen before, little more than the UIDs is converted.
+"""
+
+from collections.abc import Collection
+from typing import Generic, TypeVar
+
+from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, decode, encodings_of
+from dicomweb.elements import (
+    BULK_VRS,
+    CHARACTER_SET,
+    CONTEXT,
+    EXPLICIT_HEADERS,
+    IMPLICIT_HEADERS,
+    ITEM_END,
+    PIXEL_REPRESENTATION,
+    PLAIN,
+    SEQUENCE_END,
+    SIMPLE_VRS,
+    TEXT_VRS,
+    UNDEFINED_LENGTH,
+    ElementHeaders,
+    is_private,
+    is_private_creator,
+    private_vr,
+)
+from dicomweb.header import Header, element_at, item_headers
+from dicomweb.jsonvalues import json_values, text_values
+
+_KEPT_ELEMENTS = 8192
+_KEPT_BYTES = 4 * 1024 * 1024
+_KEPT_ELEMENT_BYTES = 264
+"""Longer elements are rarely the same in two instances."""
+
+_LUT_DESCRIPTOR = 0x00283002
+_NOT_SHOWN = b""
+_DEPENDS = b"?"
+"""Stands for the fragment of an element whose text depends on Specific Character Set."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class _Memo(dict[Key, Value], Generic[Key, Value]):
+    """What was made of elements before; bounded in number and bytes, shared by all threads."""
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = 0
+
+    def keep(self, key: Key, element: bytes, made: Value, size: int) -> None:
+        """Remember what was made unless the element is long; forget all when that is too much."""
+        if len(element) > _KEPT_ELEMENT_BYTES:
+            return
+        if len(self) >= _KEPT_ELEMENTS or self._bytes >= _KEPT_BYTES:
+            self.forget()
+        self._bytes += len(element) + size
+        self[key] = made
+
+    def forget(self) -> None:
+        self.clear()
+        self._bytes = 0
+
+
+class _PlainFragments(_Memo[bytes, bytes]):
+    """By encoded element: what means the same in whatever data set it is."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: ElementHeaders) -> None:
+        super().__init__()
+        self._headers = headers
+
+    def __missing__(self, element: bytes) -> bytes:
+        tag = self._headers[element[:8]][0]
+        vr, value, _ = element_at(element, 0, self._headers)
+        raw = element[value:]
+        if vr in TEXT_VRS and (not raw.isascii() or b"\x1b" in raw):
+            fragment = _DEPENDS
+        else:
+            fragment = _fragment(tag, vr, raw, DEFAULT_ENCODINGS)
+        self.keep(element, element, fragment, len(fragment))
+        return fragment
+
+
+_EXPLICIT_FRAGMENTS = _PlainFragments(EXPLICIT_HEADERS)
+_IMPLICIT_FRAGMENTS = _PlainFragments(IMPLICIT_HEADERS)
+_DEPENDENT_FRAGMENTS: _Memo[tuple[str, Encodings, bytes], bytes] = _Memo()
+_VALUES: _Memo[tuple[bool, Encodings, bytes], tuple[str, ...]] = _Memo()
+
+
+def metadata_json(header: Header) -> bytes:
+    """One DICOM JSON object: every element that is to be shown, at all depths.
+
+    Left out are the elements of bulk VRs, group lengths, and what was dropped when the header was
+    encoded. Never raises: a value that does not fit its VR is a string, or its element is left out
+    as if it were of VR UN.
+    """
+    level = _Level(header.encodings)
+    shown, _ = _Writer(header).data_set(0, len(header.data), header.headers, level)
+    for tag in header.dropped:
+        shown.pop(tag, None)
+    return _object(shown)
+
+
+def members(header: Header, tags: Collection[int]) -> bytes:
+    """Members of a DICOM JSON object, without its braces, for a choice of top-level elements.
+
+    Those that are there and are to be shown, in ascending order of their tags.
+    """
+    writer, level = _Writer(header), _Level(header.encodings)
+    if header.implicit and any(map(is_private, tags)):
+        creators = filter(is_private_creator, header.offsets)
+        level.creators = {tag: found[1] for tag in creators if (found := header.element(tag))}
+    headers, fragments = header.headers, _fragments_for(header.headers)
+    shown = {}
+    for tag in tags:
+        at = header.offsets.get(tag)
+        if at is None or tag in header.dropped:
+            continue
+        _, step, kind, _ = headers[header.data[at : at + 8]]
+        fragment = _DEPENDS if kind else fragments[header.data[at : at + step]]
+        if fragment is _DEPENDS:
+            fragment, _ = writer.element(at, headers, level)
+        shown[tag] = fragment
+    return _members(shown)
+
+
+def element_json(header: Header, tags: Collection[int]) -> bytes:
+    """One DICOM JSON object for a choice of top-level elements, as :func:`members`."""
+    return b"{%b}" % members(header, tags)
+
+
+def values(header: Header, tag: int) -> tuple[str, ...] | None:
+    """The values of a top-level element as text, with their padding.
+
+    None if the element is not there; nothing if it is empty, a sequence or of a bulk VR. Dropped
+    elements have values.
+    """
+    at = header.offsets.get(tag)
+    if at is None:
+        return None
+    data, headers = header.data, header.headers
+    _, step, kind, _ = headers[data[at : at + 8]]
+    if kind == PLAIN:
+        element = data[at : at + step]
+        key = header.implicit, header.encodings, element
+        found = _VALUES.get(key)
+        if found is not None:
+            return found
+    vr, start, length = element_at(data, at, headers)
+    if vr == "SQ" or vr in BULK_VRS:
+        return ()
+    found = text_values(vr[:2], data[start : start + length], header.encodings)
+    if kind == PLAIN:
+        _VALUES.keep(key, element, found, len(element))
+    return found
+
+
+def forget() -> None:
+    """Empty the memory of fragments."""
+    for memo in (_EXPLICIT_FRAGMENTS, _IMPLICIT_FRAGMENTS, _DEPENDENT_FRAGMENTS, _VALUES):
+        memo.forget()
+
+
+def _fragments_for(headers: ElementHeaders) -> _PlainFragments:
+    return _IMPLICIT_FRAGMENTS if headers is IMPLICIT_HEADERS else _EXPLICIT_FRAGMENTS
+
+
+def _object(fragments: dict[int, bytes]) -> bytes:
+    return b"{%b}" % _members(fragments)
+
+
+def _members(fragments: dict[int, bytes]) -> bytes:
+    """In ascending order of their tags (PS3.18 F.2.2)."""
+    tags = sorted(fragments)
+    return b",".join(filter(None, map(fragments.__getitem__, tags)))
+
+
+def _fragment(tag: int, vr: str, raw: bytes, encodings: Encodings) -> bytes:
+    """``"ggggeeee":{"vr":...,"Value":...}``, or nothing if it is not to be shown."""
+    if vr in BULK_VRS or tag & 0xFFFF == 0:
+        return _NOT_SHOWN
+    values = json_values(vr, raw, encodings)
+    if values is None:
+        return _NOT_SHOWN
+    if not values:
+        return b'"%08X":{"vr":"%b"}' % (tag, vr.encode())
+    return b'"%08X":{"vr":"%b","Value":[%b]}' % (tag, vr.encode(), values)
+
+
+class _Level:
+    """What the elements of one data set or item tell about others in it."""
+
+    __slots__ = ("creators", "encodings", "lut_entries", "signed")
+
+    def __init__(self, encodings: Encodings, signed: bool | None = None) -> None:
+        self.encodings = encodings
+        self.signed = signed  # Pixel Representation, of this or the next data set around it
+        self.creators: dict[int, bytes] = {}
+        self.lut_entries = 0
+
+
+class _Writer:
+    """Makes the fragments of one header."""
+
+    __slots__ = ("_cuts", "_data", "_header")
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self._data = header.data
+        self._cuts: frozenset[int] | None = None
+
+    def data_set(
+        self, at: int, end: int, headers: ElementHeaders, level: _Level
+    ) -> tuple[dict[int, bytes], int]:
+        """Fragments of the elements from ``at`` to ``end`` or the item's end, and where that is."""
+        data = self._data
+        fragments = _fragments_for(headers)
+        shown: dict[int, bytes] = {}
+        while at < end:
+            tag, step, kind, _ = headers[data[at : at + 8]]
+            if kind == PLAIN:
+                fragment = fragments[data[at : at + step]]
+                if fragment is not _DEPENDS:
+                    shown[tag] = fragment
+                    at += step
+                    continue
+            elif kind == ITEM_END:
+                return shown, at + 8
+            shown[tag], at = self.element(at, headers, level)
+        return shown, at
+
+    def element(self, at: int, headers: ElementHeaders, level: _Level) -> tuple[bytes, int]:
+        """The fragment of one element, and where the next one begins."""
+        data = self._data
+        tag, _, kind, _ = headers[data[at : at + 8]]
+        vr, value, length = element_at(data, at, headers)
+        if vr == "SQ":
+            return self._sequence(tag, value, length, headers, level)
+        after = value + length
+        raw = data[value:after]
+        if kind == CHARACTER_SET:
+            level.encodings = encodings_of(raw)
+        elif kind == CONTEXT:
+            vr = self._vr_in_context(tag, vr, value, raw, level)
+        element = data[at:after]
+        key = vr, level.encodings, element
+        fragment = _DEPENDENT_FRAGMENTS.get(key)
+        if fragment is None:
+            fragment = _fragment(tag, vr, raw, level.encodings)
+            _DEPENDENT_FRAGMENTS.keep(key, element, fragment, len(fragment))
+        return fragment, after
+
+    def _sequence(
+        self, tag: int, at: int, length: int, headers: ElementHeaders, level: _Level
+    ) -> tuple[bytes, int]:
+        data = self._data
+        end = len(data) if length == UNDEFINED_LENGTH else at + length
+        items = []
+        while at < end:
+            _, length, kind, _ = headers[data[at : at + 8]]
+            at += 8
+            if kind == SEQUENCE_END:
+                break
+            inner = item_headers(data, at, headers)
+            item_end = len(data) if length == UNDEFINED_LENGTH else at + length
+            shown, at = self.data_set(at, item_end, inner, _Level(level.encodings, level.signed))
+            items.append(_object(shown))
+        if not items:
+            return b'"%08X":{"vr":"SQ"}' % tag, at
+        return b'"%08X":{"vr":"SQ","Value":[%b]}' % (tag, b",".join(items)), at
+
+    def _vr_in_context(self, tag: int, vr: str, value: int, raw: bytes, level: _Level) -> str:
+        """The VR of an element in Implicit VR that the data dictionary alone does not tell."""
+        if tag == PIXEL_REPRESENTATION:
+            level.signed = raw[:1] == b"\x01"
+        elif is_private_creator(tag):
+            level.creators[tag] = raw
+        elif is_private(tag):
+            return self._private_vr(tag, value, raw, level)
+        elif vr == "US or SS":
+            vr = "SS" if self._signed(level) else "US"
+            if tag == _LUT_DESCRIPTOR:
+                level.lut_entries = int.from_bytes(raw[:2], "little")
+        elif vr == "US or OW":
+            vr = "US" if level.lut_entries == 1 else "OW"
+        return vr
+
+    def _signed(self, level: _Level) -> bool:
+        if level.signed is None:
+            found = self._header.element(PIXEL_REPRESENTATION)
+            level.signed = found is not None and found[1][:1] == b"\x01"
+        return level.signed
+
+    def _private_vr(self, tag: int, value: int, raw: bytes, level: _Level) -> str:
+        """As pydicom's private dictionary says, if the value was not cut out as that of a UN."""
+        if not raw:
+            if self._cuts is None:
+                self._cuts = frozenset(cut.position for cut in self._header.cuts)
+            if value in self._cuts:
+                return "UN"
+        creator = level.creators.get(tag >> 16 << 16 | tag >> 8 & 0xFF)
+        if creator is None:
+            return "UN"
+        vr = private_vr(tag, decode(creator, level.encodings, "LO").strip(" \0"))
+        return vr if vr in SIMPLE_VRS else "UN"
