@@ -1,0 +1,271 @@
+"""Media types: what a request brings, what it accepts, and what each resource has on offer.
+
+What is on offer is data (PS3.18 8.7.3). A request is judged in two steps, because what can be
+answered depends on the stored transfer syntax, and a bad Accept is told before a missing resource:
+:meth:`Offer.acceptable` looks at Accept alone, :func:`choose` at what is stored.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from dicomweb.errors import NotAcceptable, UnsupportedMediaType
+
+DICOM = "application/dicom"
+DICOM_JSON = "application/dicom+json"
+OCTET_STREAM = "application/octet-stream"
+MULTIPART = "multipart/related"
+
+ANYTHING = "*/*"
+AS_STORED = "*"
+"""Value of the ``transfer-syntax`` parameter that leaves it to what is stored."""
+
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
+JPEG_LOSSLESS_FIRST_ORDER = "1.2.840.10008.1.2.4.70"
+JPEG_LS_LOSSLESS = "1.2.840.10008.1.2.4.80"
+JPEG_LS_NEAR_LOSSLESS = "1.2.840.10008.1.2.4.81"
+JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
+JPEG_2000 = "1.2.840.10008.1.2.4.91"
+JPEG_2000_PART_2_LOSSLESS = "1.2.840.10008.1.2.4.92"
+JPEG_2000_PART_2 = "1.2.840.10008.1.2.4.93"
+HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
+HTJ2K_LOSSLESS_RPCL = "1.2.840.10008.1.2.4.202"
+HTJ2K = "1.2.840.10008.1.2.4.203"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+
+MADE = frozenset({
+    EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS,
+    HTJ2K_LOSSLESS, RLE_LOSSLESS,
+})  # fmt: skip
+"""Transfer syntaxes that may be asked of anything; all others only of what is stored so."""
+
+NATIVE_LITTLE_ENDIAN = frozenset({
+    IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+})  # fmt: skip
+"""Transfer syntaxes whose frames are the same bytes (PS3.5 8.1)."""
+
+# A quoted string that is never closed goes to the end, so that any text is scanned once.
+_QUOTED = r'"(?:[^"\\]|\\.)*+"?'
+_LIST_MEMBERS = re.compile(rf'(?:[^,"]|{_QUOTED})++')
+_PIECES = re.compile(rf'(?:[^;"]|{_QUOTED})++')
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
+_UID = re.compile(r"[0-9.]{1,64}", re.ASCII)
+_MAX_BOUNDARY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A media type or a range of them, with its parameters (RFC 9110 8.3.1 and 12.5.1)."""
+
+    name: str
+    """In lower case, without parameters."""
+    parameters: Mapping[str, str]
+    """Values without quotes, by name in lower case."""
+
+    @property
+    def quality(self) -> float:
+        """How welcome it is, 0 to 1; what is no such number counts as 1."""
+        try:
+            quality = float(self.parameters.get("q", "1"))
+        except ValueError:
+            return 1.0
+        return quality if 0 <= quality <= 1 else 1.0
+
+    @property
+    def boundary(self) -> bytes:
+        """The boundary of a message of several parts.
+
+        :raise UnsupportedMediaType: it is missing or malformed.
+        """
+        boundary = self.parameters.get("boundary", "")
+        if not 0 < len(boundary) <= _MAX_BOUNDARY or not boundary.isascii():
+            raise UnsupportedMediaType(
+                f"The Content-Type {self.name} needs a boundary of 1 to {_MAX_BOUNDARY} characters."
+            )
+        return boundary.encode("ascii")
+
+
+def parse_media_type(value: str) -> MediaType | None:
+    """A media type and its parameters, quoted or not, in any order; None if it is malformed."""
+    name, *pieces = (piece.strip() for piece in _PIECES.findall(value) or [""])
+    if not _NAME.fullmatch(name.lower()):
+        return None
+    parameters: dict[str, str] = {}
+    for piece in pieces:
+        parameter, _, text = piece.partition("=")
+        parameters.setdefault(parameter.strip().lower(), _unquoted(text.strip()))
+    return MediaType(name.lower(), parameters)
+
+
+def accepted(header: str | None, query: str | None) -> list[MediaType]:
+    """What a request accepts, most welcome first.
+
+    :param header: all Accept headers joined by commas. None or empty accepts anything.
+    :param query: the ``accept`` query parameter, which overrides the header (PS3.18 8.3.3.1).
+    """
+    value = (header or "") if query is None else query.replace(" json", "+json")  # unescaped plus
+    if not value.strip():
+        return [MediaType(ANYTHING, {})]
+    members = map(parse_media_type, _LIST_MEMBERS.findall(value))
+    welcome = [member for member in members if member and member.quality > 0]
+    return sorted(welcome, key=lambda member: -member.quality)
+
+
+def require_dicom_json(header: str | None, query: str | None) -> None:
+    """Let a request pass that takes DICOM JSON.
+
+    :raise NotAcceptable: it does not.
+    """
+    taken = {ANYTHING, "application/*", "application/json", DICOM_JSON}
+    if not any(member.name in taken for member in accepted(header, query)):
+        raise NotAcceptable(f"Accept names nothing that is on offer. On offer: {DICOM_JSON}.")
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of an answer: one media type, alone or as the type of all parts."""
+
+    media_type: str
+    multipart: bool
+    defaults: tuple[str, ...] = (EXPLICIT_VR_LITTLE_ENDIAN,)
+    """Transfer syntaxes meant by a request that names none, best first."""
+    carries: frozenset[str] | None = None
+    """Transfer syntaxes that the media type stands for; None for any."""
+    as_explicit: frozenset[str] = frozenset({EXPLICIT_VR_LITTLE_ENDIAN})
+    """Stored transfer syntaxes whose bytes serve as Explicit VR Little Endian."""
+
+    def __str__(self) -> str:
+        return f'{MULTIPART}; type="{self.media_type}"' if self.multipart else self.media_type
+
+    def may_have(self, transfer_syntax: str) -> bool:
+        """Whether anything can be asked in that transfer syntax."""
+        if transfer_syntax == AS_STORED:
+            return True
+        if self.carries is None:
+            return _UID.fullmatch(transfer_syntax) is not None
+        return transfer_syntax in self.carries
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """A form in a transfer syntax."""
+
+    form: Form
+    transfer_syntax: str
+    """A UID or :data:`AS_STORED`."""
+
+    def can_be_made_of(self, stored: Collection[str]) -> bool:
+        """Whether instances in these transfer syntaxes can be answered so.
+
+        Nothing is transcoded yet. Of nothing stored, what could be made of anything can be made.
+        """
+        form, wanted = self.form, self.transfer_syntax
+        if wanted == AS_STORED:
+            return form.carries is None or form.carries.issuperset(stored)
+        if not stored:
+            return wanted in MADE
+        same = form.as_explicit if wanted == EXPLICIT_VR_LITTLE_ENDIAN else {wanted}
+        return all(transfer_syntax in same for transfer_syntax in stored)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The forms in which a resource can be retrieved."""
+
+    forms: tuple[Form, ...]
+    """The first one of several parts answers a request that takes anything."""
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.forms))
+
+    def acceptable(self, header: str | None, query: str | None) -> list[Representation]:
+        """What is on offer of what a request accepts, most welcome first.
+
+        Among equally welcome ones, those that are asked as stored come first: they cost nothing.
+
+        :raise NotAcceptable: nothing is.
+        """
+        asked = accepted(header, query)
+        asked.sort(key=lambda member: (-member.quality, not _asks_as_stored(member)))
+        found = [representation for member in asked for representation in self._meeting(member)]
+        if not found:
+            raise NotAcceptable(
+                f"Accept names nothing that is on offer. On offer: {self}; each with a "
+                "transfer-syntax of * or a UID."
+            )
+        return found
+
+    def _meeting(self, member: MediaType) -> list[Representation]:
+        multipart = member.name in {MULTIPART, ANYTHING}
+        name = (
+            member.parameters.get("type", "").lower() if member.name == MULTIPART else member.name
+        )
+        forms = [form for form in self.forms if form.multipart == multipart]
+        anything = name == ANYTHING
+        form = next((form for form in forms if anything or form.media_type == name), None)
+        if form is None:
+            return []
+        wanted = member.parameters.get("transfer-syntax")
+        syntaxes = (wanted,) if wanted else (AS_STORED,) if anything else form.defaults
+        return [Representation(form, uid) for uid in syntaxes if form.may_have(uid)]
+
+
+def choose(acceptable: list[Representation], stored: Collection[str]) -> Representation:
+    """The most welcome representation that can be made of what is stored.
+
+    :param stored: transfer syntaxes of the instances; none if there are no instances.
+    :raise NotAcceptable: none can.
+    """
+    for representation in acceptable:
+        if representation.can_be_made_of(stored):
+            return representation
+    if not stored:
+        raise NotAcceptable("Nothing is on offer in the transfer syntax that Accept names.")
+    syntaxes = ", ".join(sorted(stored))
+    raise NotAcceptable(
+        f"Accept names no transfer syntax that is on offer. Stored is {syntaxes}; on offer is "
+        f"what is stored: transfer-syntax=*{f' or {syntaxes}' if len(stored) == 1 else ''}."
+    )
+
+
+def _asks_as_stored(member: MediaType) -> bool:
+    return member.parameters.get("transfer-syntax") == AS_STORED
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    return re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"'))
+
+
+def _frames(media_type: str, carries: tuple[str, ...]) -> Form:
+    """Compressed frames; the first transfer syntax is the default of PS3.18 Table 8.7.3-5."""
+    return Form(media_type, True, (AS_STORED, carries[0]), frozenset(carries))
+
+
+INSTANCES = Offer((Form(DICOM, True),))
+"""A study or a series."""
+
+INSTANCE = Offer((Form(DICOM, True), Form(DICOM, False)))
+
+FRAMES = Offer(
+    (
+        Form(OCTET_STREAM, True, as_explicit=NATIVE_LITTLE_ENDIAN),
+        Form(OCTET_STREAM, False, as_explicit=NATIVE_LITTLE_ENDIAN),
+        _frames("image/jp2", (JPEG_2000_LOSSLESS, JPEG_2000)),
+        _frames("image/jpx", (JPEG_2000_PART_2_LOSSLESS, JPEG_2000_PART_2)),
+        _frames("image/jphc", (HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, HTJ2K)),
+        _frames("image/jls", (JPEG_LS_LOSSLESS, JPEG_LS_NEAR_LOSSLESS)),
+        _frames("image/dicom-rle", (RLE_LOSSLESS,)),
+        _frames(
+            "image/jpeg",
+            (JPEG_LOSSLESS_FIRST_ORDER, JPEG_BASELINE, JPEG_EXTENDED, JPEG_LOSSLESS),
+        ),
+    )
+)
+"""Frames: as they are stored, or uncompressed (PS3.18 Tables 8.7.3-4 and 8.7.3-5)."""

@@ -1,0 +1,317 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomweb.errors import NotAcceptable, UnsupportedMediaType
+from dicomweb.media import (
+    FRAMES,
+    INSTANCE,
+    INSTANCES,
+    accepted,
+    choose,
+    parse_media_type,
+    require_dicom_json,
+)
+
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+JPEG = "1.2.840.10008.1.2.4.50"
+JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
+JPEG_2000 = "1.2.840.10008.1.2.4.91"
+MPEG_2 = "1.2.840.10008.1.2.4.100"
+
+MULTIPART_DICOM = 'multipart/related; type="application/dicom"'
+MULTIPART_OCTETS = 'multipart/related; type="application/octet-stream"'
+
+
+def names(header: str | None, query: str | None = None) -> list[str]:
+    return [member.name for member in accepted(header, query)]
+
+
+def chosen(offer, header, *stored, query=None) -> tuple[str, str]:
+    """Form and transfer syntax that are chosen of what is stored in these transfer syntaxes."""
+    representation = choose(offer.acceptable(header, query), set(stored))
+    return str(representation.form), representation.transfer_syntax
+
+
+def test_parameters_come_quoted_or_not_in_any_order_and_case():
+    expected = {"type": "application/dicom", "boundary": "a;b,c"}
+    for value in (
+        'multipart/related; type="application/dicom"; boundary="a;b,c"',
+        'MULTIPART/Related;Boundary="a;b,c";TYPE=application/dicom',
+        'multipart/related ; boundary = "a;b\\,c" ;; type = "application/dicom";',
+    ):
+        media_type = parse_media_type(value)
+        assert (media_type.name, media_type.parameters) == ("multipart/related", expected)
+
+
+@pytest.mark.parametrize(
+    "value", ["", ";", "dicom", "application/", "/dicom", "a/b c", '"a/b"', "a/b/c"]
+)
+def test_what_is_no_media_type_is_not_taken_for_one(value):
+    assert parse_media_type(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "boundary"),
+    [
+        ("multipart/related; boundary=ABCD1234", b"ABCD1234"),
+        ('multipart/related; type="application/dicom"; boundary="x y:="', b"x y:="),
+        ("multipart/related; boundary=--=_Part_1", b"--=_Part_1"),
+    ],
+)
+def test_the_boundary_of_a_message_is_read(value, boundary):
+    assert parse_media_type(value).boundary == boundary
+
+
+@pytest.mark.parametrize(
+    "boundary", ["", "; boundary=", '; boundary=""', "; boundary=é", f"; boundary={201 * 'x'}"]
+)
+def test_a_message_without_a_proper_boundary_is_unsupported(boundary):
+    with pytest.raises(UnsupportedMediaType, match="needs a boundary"):
+        _ = parse_media_type(f"multipart/related{boundary}").boundary
+
+
+def test_commas_and_semicolons_inside_quotes_do_not_separate():
+    (member,) = accepted('multipart/related; type="a,b;c"; x="\\",";q=0.5', None)
+    assert member.parameters == {"type": "a,b;c", "x": '",', "q": "0.5"}
+
+
+def test_accept_is_sorted_by_quality_and_keeps_its_order_among_equals():
+    assert names("a/1;q=0.1, a/2, a/3;q=0.5, a/4;q=1.0") == ["a/2", "a/4", "a/3", "a/1"]
+
+
+def test_a_quality_of_zero_is_not_accepted():
+    assert names("a/1;q=0, a/2;q=0.000, a/3;q=0.001") == ["a/3"]
+
+
+@pytest.mark.parametrize("quality", ["2", "-1", "nan", "x", ""])
+def test_a_malformed_quality_counts_as_one(quality):
+    assert names(f"a/1;q=0.9, a/2;q={quality}") == ["a/2", "a/1"]
+
+
+@pytest.mark.parametrize("header", [None, "", " "])
+def test_a_missing_accept_header_accepts_anything(header):
+    assert names(header) == ["*/*"]
+
+
+def test_malformed_members_of_a_list_are_skipped():
+    assert names("nonsense, a/1,, ;, a/2") == ["a/1", "a/2"]
+
+
+def test_the_query_parameter_overrides_the_header():
+    assert names("a/1", "b/1,b/2;q=0.1") == ["b/1", "b/2"]
+
+
+def test_an_unescaped_plus_of_the_query_parameter_is_understood():
+    require_dicom_json("text/html", "application/dicom json")
+
+
+@given(st.text(alphabet='a/;,=" \\q.5*', max_size=200))
+def test_any_text_is_a_list_of_what_is_accepted(text):
+    for member in accepted(text, None):
+        assert 0 < member.quality <= 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "*/*",
+        "application/*",
+        "application/json",
+        "application/dicom+json",
+        "Application/DICOM+JSON; charset=utf-8",
+        "text/html, application/json;q=0.1",
+        "application/dicom+json, application/json",
+    ],
+)
+def test_dicom_json_is_given_to_those_who_take_it(header):
+    require_dicom_json(header, None)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "application/dicom",
+        "application/data",
+        "application/dicom+json+something",
+        "text/html",
+        "application/dicom+json;q=0",
+        'multipart/related; type="application/dicom+json"',
+        "nonsense",
+    ],
+)
+def test_those_who_do_not_take_dicom_json_are_told_that_it_is_on_offer(header):
+    with pytest.raises(NotAcceptable, match=r"On offer: application/dicom\+json\."):
+        require_dicom_json(header, None)
+
+
+def test_json_asked_by_the_query_parameter_is_not_given_when_another_type_is():
+    with pytest.raises(NotAcceptable):
+        require_dicom_json("application/dicom+json", "text/html")
+
+
+@pytest.mark.parametrize("offer", [INSTANCES, INSTANCE], ids=["study or series", "instance"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "*/*",
+        'multipart/related; type="*/*"',
+        "multipart/related; type=*/*",
+        f"{MULTIPART_DICOM}; transfer-syntax=*",
+        'multipart/related; transfer-syntax="*"; type=application/dicom',
+        "Multipart/Related; Type=Application/DICOM; Transfer-Syntax=*",
+    ],
+)
+def test_instances_come_as_stored_in_several_parts_when_anything_will_do(offer, header):
+    assert chosen(offer, header, EXPLICIT, MPEG_2) == (MULTIPART_DICOM, "*")
+
+
+@pytest.mark.parametrize("offer", [INSTANCES, INSTANCE], ids=["study or series", "instance"])
+def test_application_dicom_without_transfer_syntax_means_explicit_vr_little_endian(offer):
+    assert chosen(offer, MULTIPART_DICOM, EXPLICIT) == (MULTIPART_DICOM, EXPLICIT)
+    for stored in (IMPLICIT, JPEG):
+        with pytest.raises(
+            NotAcceptable, match=f"Stored is {stored}; .* transfer-syntax=. or {stored}"
+        ):
+            chosen(offer, MULTIPART_DICOM, stored)
+
+
+@pytest.mark.parametrize("uid", [IMPLICIT, EXPLICIT, JPEG, JPEG_2000_LOSSLESS, MPEG_2, "1.2.3.4"])
+def test_instances_come_in_the_transfer_syntax_they_are_stored_in_when_it_is_asked_for(uid):
+    header = f"{MULTIPART_DICOM}; transfer-syntax={uid}"
+    assert chosen(INSTANCES, header, uid) == (MULTIPART_DICOM, uid)
+
+
+def test_one_instance_in_another_transfer_syntax_spoils_a_series():
+    with pytest.raises(NotAcceptable, match=f"Stored is {EXPLICIT}, {JPEG};"):
+        chosen(INSTANCES, MULTIPART_DICOM, EXPLICIT, JPEG)
+
+
+def test_an_instance_comes_alone_when_that_is_asked():
+    assert chosen(INSTANCE, "application/dicom", EXPLICIT) == ("application/dicom", EXPLICIT)
+    header = "application/dicom; transfer-syntax=*"
+    assert chosen(INSTANCE, header, JPEG) == ("application/dicom", "*")
+
+
+def test_a_study_or_series_never_comes_as_a_single_part():
+    with pytest.raises(
+        NotAcceptable, match='On offer: multipart/related; type="application/dicom";'
+    ):
+        INSTANCES.acceptable("application/dicom; transfer-syntax=*", None)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "application/octet-stream",
+        "image/png",
+        "multipart/related",
+        "multipart/related; type=application/octet-stream; transfer-syntax=*",
+        'multipart/related; type="image/png"',
+        f"{MULTIPART_DICOM}; transfer-syntax=explicit",
+        "*/*;q=0",
+    ],
+)
+@pytest.mark.parametrize("offer", [INSTANCES, INSTANCE], ids=["study or series", "instance"])
+def test_other_media_types_are_not_on_offer_for_instances(offer, header):
+    with pytest.raises(NotAcceptable, match="On offer: multipart/related"):
+        offer.acceptable(header, None)
+
+
+@pytest.mark.parametrize("uid", [MPEG_2, JPEG])
+def test_a_transfer_syntax_that_is_never_made_is_not_acceptable_even_where_nothing_is_stored(uid):
+    with pytest.raises(NotAcceptable):
+        chosen(INSTANCES, f"{MULTIPART_DICOM}; transfer-syntax={uid}")
+
+
+@pytest.mark.parametrize("uid", ["*", EXPLICIT, JPEG_2000_LOSSLESS])
+def test_a_transfer_syntax_on_offer_is_acceptable_where_nothing_is_stored(uid):
+    header = f"{MULTIPART_DICOM}; transfer-syntax={uid}"
+    assert chosen(INSTANCES, header) == (MULTIPART_DICOM, uid)
+
+
+def test_the_first_acceptable_member_wins():
+    header = f"image/png, application/dicom;q=0.5, {MULTIPART_DICOM};q=0.4, text/html;q=0.9"
+    assert chosen(INSTANCE, header, EXPLICIT) == ("application/dicom", EXPLICIT)
+
+
+def test_a_later_member_that_asks_as_stored_wins_among_equally_welcome_ones():
+    header = f"application/dicom;q=0.5, {MULTIPART_DICOM};transfer-syntax=*;q=0.5"
+    assert chosen(INSTANCE, header, EXPLICIT) == (MULTIPART_DICOM, "*")
+
+
+def test_a_later_member_that_asks_as_stored_loses_when_it_is_less_welcome():
+    header = f"application/dicom;q=0.5, {MULTIPART_DICOM};transfer-syntax=*;q=0.4"
+    assert chosen(INSTANCE, header, EXPLICIT) == ("application/dicom", EXPLICIT)
+    assert chosen(INSTANCE, header, JPEG) == (MULTIPART_DICOM, "*")
+
+
+def test_a_wildcard_behind_a_named_type_does_not_win_over_it():
+    assert chosen(INSTANCE, "application/dicom, */*", EXPLICIT) == ("application/dicom", EXPLICIT)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "*/*", 'multipart/related; type="*/*"', f"{MULTIPART_OCTETS}; transfer-syntax=*"],
+)
+def test_frames_come_as_stored_in_several_parts_when_anything_will_do(header):
+    assert chosen(FRAMES, header, MPEG_2) == (MULTIPART_OCTETS, "*")
+
+
+@pytest.mark.parametrize("stored", [IMPLICIT, EXPLICIT, "1.2.840.10008.1.2.1.99"])
+@pytest.mark.parametrize("wanted", ["", f"; transfer-syntax={EXPLICIT}"])
+def test_native_little_endian_frames_serve_as_explicit_vr_little_endian(stored, wanted):
+    assert chosen(FRAMES, MULTIPART_OCTETS + wanted, stored) == (MULTIPART_OCTETS, EXPLICIT)
+    single = "application/octet-stream" + wanted
+    assert chosen(FRAMES, single, stored) == ("application/octet-stream", EXPLICIT)
+
+
+def test_compressed_frames_do_not_serve_as_explicit_vr_little_endian():
+    with pytest.raises(NotAcceptable, match=f"Stored is {JPEG}"):
+        chosen(FRAMES, "application/octet-stream", JPEG)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "stored"),
+    [
+        ("image/jp2", JPEG_2000_LOSSLESS),
+        ("image/jp2", JPEG_2000),
+        ("image/jpeg", JPEG),
+        ("image/jls", "1.2.840.10008.1.2.4.80"),
+        ("image/jphc", "1.2.840.10008.1.2.4.201"),
+        ("image/dicom-rle", "1.2.840.10008.1.2.5"),
+    ],
+)
+def test_compressed_frames_come_in_the_media_type_they_are_stored_in(media_type, stored):
+    form = f'multipart/related; type="{media_type}"'
+    assert chosen(FRAMES, form, stored) == (form, "*")
+    assert chosen(FRAMES, f"{form}; transfer-syntax=*", stored) == (form, "*")
+    assert chosen(FRAMES, f"{form}; transfer-syntax={stored}", stored) == (form, stored)
+    with pytest.raises(NotAcceptable):
+        chosen(FRAMES, form, EXPLICIT)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "application/dicom",
+        "image/jp2",
+        'multipart/related; type="image/png"',
+        f'multipart/related; type="image/jp2"; transfer-syntax={EXPLICIT}',
+        MULTIPART_DICOM,
+    ],
+)
+def test_other_media_types_are_not_on_offer_for_frames(header):
+    with pytest.raises(NotAcceptable, match="On offer: multipart/related"):
+        FRAMES.acceptable(header, None)
+
+
+def test_the_query_parameter_chooses_the_form():
+    header = f"{MULTIPART_OCTETS}; transfer-syntax=*"
+    assert chosen(INSTANCE, header, EXPLICIT, query="application/dicom") == (
+        "application/dicom",
+        EXPLICIT,
+    )
