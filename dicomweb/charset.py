@@ -19,6 +19,10 @@ Encodings = tuple[str, ...]
 
 DEFAULT_ENCODINGS: Encodings = (default_encoding,)
 
+_MOST_TERM_BYTES = 256
+"""There are not more character sets to name than fit."""
+_MOST_ESCAPES = 10_000
+"""What switches character sets more often is no text, and is not worth the time."""
 _ESCAPE = b"\x1b"
 _FRAGMENT = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
 _FOUR_BYTE_ESCAPES = (b"\x1b$(", b"\x1b$)")
@@ -38,7 +42,8 @@ def encodings_of(character_sets: bytes) -> Encodings:
 
     Misspelt terms are understood as pydicom understands them; unknown ones stand for the default.
     """
-    terms = [term.strip(" \0") for term in character_sets.decode("latin-1").split("\\")]
+    text = character_sets[:_MOST_TERM_BYTES].decode("latin-1")
+    terms = [term.strip(" \0") for term in text.split("\\")]
     known = [(term, _encoding(term)) for term in terms]
     if terms[0] in STAND_ALONE_ENCODINGS:
         return (known[0][1],)
@@ -60,7 +65,7 @@ def _encoding(term: str) -> str:
 
 def decode(value: bytes, encodings: Encodings, vr: str) -> str:
     """The text of all values of an element; bytes that mean nothing become U+FFFD."""
-    if _ESCAPE not in value:
+    if _ESCAPE not in value or value.count(_ESCAPE) > _MOST_ESCAPES:
         return value.decode("ascii" if value.isascii() else encodings[0], "replace")
     ends = _ENDS.get(vr, _LINE_END)
     return "".join(_decode_fragment(part, encodings, ends) for part in _FRAGMENT.findall(value))

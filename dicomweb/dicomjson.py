@@ -34,6 +34,8 @@ _KEPT_BYTES = 4 * 1024 * 1024
 _KEPT_ELEMENT_BYTES = 264
 """Longer elements are rarely the same in two instances."""
 
+_FIRST_SHOWN = 0x00040000
+"""Lower groups are those of commands and of File Meta Information."""
 _LUT_DESCRIPTOR = 0x00283002
 _NOT_SHOWN = b""
 _DEPENDS = b"?"
@@ -183,7 +185,7 @@ def _members(fragments: dict[int, bytes]) -> bytes:
 
 def _fragment(tag: int, vr: str, raw: bytes, encodings: Encodings) -> bytes:
     """``"ggggeeee":{"vr":...,"Value":...}``, or nothing if it is not to be shown."""
-    if vr in BULK_VRS or tag & 0xFFFF == 0:
+    if vr in BULK_VRS or tag & 0xFFFF == 0 or tag < _FIRST_SHOWN:
         return _NOT_SHOWN
     values = json_values(vr, raw, encodings)
     if values is None:
@@ -246,7 +248,7 @@ class _Writer:
         raw = data[value:after]
         if kind == CHARACTER_SET:
             level.encodings = encodings_of(raw)
-        elif kind == CONTEXT:
+        elif kind == CONTEXT or len(vr) > 2:
             vr = self._vr_in_context(tag, vr, value, raw, level)
         element = data[at:after]
         key = vr, level.encodings, element

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from math import isfinite
-from struct import unpack
+from struct import iter_unpack, unpack
 
 import orjson
 
@@ -143,6 +143,7 @@ _NOT_FINITE = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 def _attribute_tags(raw: bytes) -> bytes | None:
     if len(raw) % 4:
         return None
-    numbers = unpack(f"<{len(raw) // 2}H", raw)
-    pairs = zip(numbers[::2], numbers[1::2], strict=True)
-    return b",".join([b'"%04X%04X"' % pair for pair in pairs])
+    parts = (raw[start : start + _STEP] for start in range(0, len(raw), _STEP))
+    return b",".join(
+        b",".join([b'"%04X%04X"' % pair for pair in iter_unpack("<HH", part)]) for part in parts
+    )

@@ -52,6 +52,7 @@ _PREFIX_AT = 128
 _META_AT = 132
 _TRANSFER_SYNTAX_UID = 0x00020010
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_MOST_META_BYTES = 1024 * 1024
 _MOST_FRAMES = 2**31 - 1  # IS is a 32-bit number (PS3.5 6.2)
 
 
@@ -81,8 +82,8 @@ def read_part10(view: memoryview, limits: Limits = DEFAULT_LIMITS) -> Part10File
         headers, order = BIG_ENDIAN_HEADERS, ">"
     else:
         headers, order = encoded_headers(view, start, syntax == IMPLICIT_VR_LITTLE_ENDIAN), "<"
-    walk = DataSetWalk(view, start, headers, order, limits)
-    data = walk.run()
+    walk = DataSetWalk(view, start, order, limits)
+    data = walk.run(headers)
     if order == ">":
         data = little_endian(data)
     file = Part10File(
@@ -106,6 +107,8 @@ def _file_meta(view: memoryview) -> tuple[str, int]:
     at = _META_AT
     syntax = b""
     while (head := bytes(view[at : at + 12]))[:2] == b"\x02\x00":
+        if at > _MOST_META_BYTES:
+            raise NotReadable(f"File Meta Information is larger than {_MOST_META_BYTES} bytes")
         tag, step, kind, _ = EXPLICIT_HEADERS[head[:8]]
         if kind == LONG and len(head) == 12:
             step = 12 + unpack_from("<I", head, 8)[0]
