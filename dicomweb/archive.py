@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from storage.base import BlobStore
-from storage.open import open_store
-
 from dicomweb.settings import Settings
 from index import schema
+from index.committer import Committer
 from index.database import Index, open_index
 from index.partitions import Partitions
 from index.watermarks import Watermarks
+from storage.base import BlobStore
+from storage.open import open_store
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Archive:
     blobs: BlobStore
     partitions: Partitions
     watermarks: Watermarks
+    committer: Committer
 
     def close(self) -> None:
         """Close what this thread holds open."""
@@ -44,4 +45,4 @@ def open_archive(settings: Settings) -> Archive:
         upload_directory=settings.data / "uploads",
         connections=settings.threads * 2,
     )
-    return Archive(settings, index, blobs, Partitions(index), Watermarks(index))
+    return Archive(settings, index, blobs, Partitions(index), Watermarks(index), Committer(index))

@@ -5,12 +5,12 @@ apart a body that is in memory without copying it, :func:`stream` moves one of a
 Written from pieces whose lengths are known, so that an answer can tell its own length.
 """
 
+import mmap
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Self
 
 from dicomweb.errors import BadRequest, TooLarge
 
@@ -40,12 +40,23 @@ class Part(NamedTuple):
     content_type: str | None
     data: memoryview
 
+    def view(self) -> memoryview:
+        """The part's bytes."""
+        return self.data
+
 
 class SpooledPart(NamedTuple):
     """A part of a message, written to a file."""
 
     content_type: str | None
     path: Path
+
+    def view(self) -> memoryview:
+        """The part's bytes, mapped; unmapped when the last view of them is gone."""
+        if not self.path.stat().st_size:
+            return memoryview(b"")
+        with self.path.open("rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def split(body: bytes, boundary: bytes) -> list[Part]:
@@ -74,9 +85,11 @@ def stream(
     boundary: bytes,
     directory: Path,
     limit: int,
+    *,
     zero_first: int = 0,
-) -> Iterator[SpooledPart]:
-    """The parts of a message that is still arriving, each in a file of its own.
+    in_memory: int = 0,
+) -> Iterator[Part | SpooledPart]:
+    """The parts of a message that is still arriving, each in a file of its own or in memory.
 
     A part's file is there until the next part is asked for or the iterator is closed; who wants to
     keep it moves it away before. Close the iterator, so that nothing stays behind when the reader
@@ -85,7 +98,8 @@ def stream(
     :param read: gives at most that many bytes of the body, none at its end.
     :param directory: of the files; made if it is not there.
     :param limit: bytes of the whole body.
-    :param zero_first: how many bytes at the start of each part are overwritten with zeros.
+    :param zero_first: how many bytes at the start of each file are overwritten with zeros.
+    :param in_memory: a part of at most that many bytes is kept in memory.
     :raise MultipartError: the message is cut short or malformed.
     :raise TooLarge: the body is longer than ``limit``.
     """
@@ -102,14 +116,32 @@ def stream(
         content_type = _content_type(headers)
         _check_number(number)
         number += 1
-        with _new_file(directory) as file:
-            last = body.copy_part(lines, file.write)
-            if zero_first:
-                length = file.tell()
-                file.seek(0)
-                file.write(bytes(min(zero_first, length)))
-            file.flush()
-            yield SpooledPart(content_type, Path(file.name))
+        with _Spool(directory, in_memory) as spool:
+            last = body.copy_part(lines, spool.write)
+            yield spool.part(content_type, zero_first)
+
+
+def spool(
+    read: Callable[[int], bytes],
+    content_type: str,
+    directory: Path,
+    limit: int,
+    *,
+    zero_first: int = 0,
+) -> Iterator[Part | SpooledPart]:
+    """A body that is not of several parts, as the only part; otherwise as :func:`stream`.
+
+    :raise TooLarge: the body is longer than ``limit``.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    left = limit
+    with _Spool(directory, in_memory=-1) as file:
+        while chunk := read(min(CHUNK_BYTES, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                raise _too_large(limit)
+            file.write(memoryview(chunk))
+        yield file.part(content_type, zero_first)
 
 
 class Envelope:
@@ -227,7 +259,7 @@ class _Arriving:
         """Take what arrives next; False at the end of the body."""
         chunk = self._read(min(CHUNK_BYTES, self._left + 1))
         if len(chunk) > self._left:
-            raise TooLarge(f"The request exceeded the allowed limit of {self._limit} bytes.")
+            raise _too_large(self._limit)
         self._left -= len(chunk)
         self._buffer = self._buffer[self._at :] + chunk
         self._at = 0
@@ -278,16 +310,53 @@ def _cut_short() -> MultipartError:
     )
 
 
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The request exceeded the allowed limit of {limit} bytes.")
+
+
 def _forget(_data: memoryview) -> None:
     """Drop what is no part."""
 
 
-@contextmanager
-def _new_file(directory: Path) -> Iterator[IO[bytes]]:
-    """An empty file that is removed in the end if it is still there."""
-    path = directory / f"{uuid.uuid4().hex}.part"
-    try:
-        with path.open("xb") as file:
-            yield file
-    finally:
-        path.unlink(missing_ok=True)
+class _Spool:
+    """Takes the bytes of a part: into memory while they are few, then into a file.
+
+    The file is removed in the end if it is still there.
+    """
+
+    def __init__(self, directory: Path, in_memory: int) -> None:
+        self._path = directory / f"{uuid.uuid4().hex}.part"
+        self._in_memory = in_memory
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+    def write(self, data: memoryview) -> None:
+        if self._file is None and len(self._memory) + len(data) > self._in_memory:
+            self._file = self._path.open("xb", buffering=0)
+            self._write_all(memoryview(self._memory))
+            self._memory = bytearray()
+        if self._file is None:
+            self._memory += data
+        else:
+            self._write_all(data)
+
+    def part(self, content_type: str | None, zero_first: int) -> Part | SpooledPart:
+        """What was written, as a part."""
+        if self._file is None:
+            return Part(content_type, memoryview(self._memory))
+        length = self._file.tell()
+        self._file.seek(0)
+        self._write_all(memoryview(bytes(min(zero_first, length))))
+        return SpooledPart(content_type, self._path)
+
+    def _write_all(self, data: memoryview) -> None:
+        while data and self._file:
+            data = data[self._file.write(data) :]

@@ -1,5 +1,128 @@
 """Store (PS3.18 10.5): HTTP in and out."""
 
-from flask import Blueprint
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+
+from flask import Blueprint, Response, request
+
+from dicomweb.errors import BadRequest, TooLarge, UnsupportedMediaType
+from dicomweb.media import DICOM, MULTIPART, MediaType, parse_media_type, require_dicom_json
+from dicomweb.multipart import Part, SpooledPart, split, spool, stream
+from dicomweb.stow import response
+from dicomweb.stow.response import Refused, Stored
+from dicomweb.stow.store import PREAMBLE_BYTES, store
+from dicomweb.urls import Scope, identifier
 
 bp = Blueprint("stow", __name__)
+
+IN_MEMORY_BYTES = 1024 * 1024
+"""A part of a large body that is no longer than this is written without a file in between."""
+MANY_VALUES = "One or more indexed Dicom tag(s) have multiple values, only first value is indexed."
+
+
+@bp.post("/studies")
+@bp.post("/studies/<study>")
+def store_instances(scope: Scope, study: str | None = None) -> Response:
+    """Store Instances (PS3.18 10.5)."""
+    content = _content()
+    if study is not None:
+        study = identifier("StudyInstanceUID", study)
+    require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
+    with closing(_parts(scope, content)) as parts:
+        results = store(scope, _checked(parts, content), study, alone=content.name == DICOM)
+    return _answer(scope, study, results)
+
+
+def _content() -> MediaType:
+    """What the body is said to be.
+
+    :raise UnsupportedMediaType: nothing that can be stored.
+    """
+    given = request.headers.get("Content-Type", "")
+    content = parse_media_type(given)
+    if content is not None and content.name == DICOM and not content.parameters:
+        return content
+    if content is None or content.name != MULTIPART:
+        raise UnsupportedMediaType(
+            f"The content type '{given[:100]}' cannot be stored. Send {DICOM}, or "
+            f'{MULTIPART}; type="{DICOM}"; boundary=... with one instance in each part.'
+        )
+    if "start" in content.parameters:
+        raise BadRequest("The start parameter in multipart/related request is not supported.")
+    return content
+
+
+def _parts(scope: Scope, content: MediaType) -> Generator[Part | SpooledPart, None, None]:
+    """The instances of the body: views of it if it is small, else one after another."""
+    boundary = content.boundary if content.name == MULTIPART else None
+    body = _buffered(scope)
+    directory = scope.archive.blobs.upload_directory
+    limit = scope.archive.settings.max_request_bytes
+    if body is not None and boundary is None:
+        yield Part(DICOM, memoryview(body))
+    elif body is not None and boundary is not None:
+        yield from split(body, boundary)
+    elif boundary is None:
+        yield from spool(_read, DICOM, directory, limit, zero_first=PREAMBLE_BYTES)
+    else:
+        yield from stream(
+            _read, boundary, directory, limit, zero_first=PREAMBLE_BYTES, in_memory=IN_MEMORY_BYTES
+        )
+
+
+def _checked(
+    parts: Iterable[Part | SpooledPart], content: MediaType
+) -> Iterator[Part | SpooledPart]:
+    """The parts, all of which must be DICOM; the first may leave that to the whole's ``type``.
+
+    :raise UnsupportedMediaType: one is something else.
+    """
+    inherited = content.parameters.get("type", DICOM)
+    for part in parts:
+        given = parse_media_type(part.content_type or inherited)
+        if given is None or given.name != DICOM:
+            raise UnsupportedMediaType(
+                f"A part of the body is '{(part.content_type or 'of no content type')[:100]}'. "
+                f"Every part must have the content type {DICOM}."
+            )
+        yield part
+        inherited = ""
+
+
+def _buffered(scope: Scope) -> bytes | None:
+    """The whole body, if it says its length and may be held in memory.
+
+    :raise TooLarge: it says that it is over the limit.
+    :raise BadRequest: it ends early.
+    """
+    settings = scope.archive.settings
+    length = request.content_length
+    if length is None:
+        return None
+    if length > settings.max_request_bytes:
+        raise TooLarge(
+            f"The request exceeded the allowed limit of {settings.max_request_bytes} bytes."
+        )
+    if length > settings.max_buffered_bytes:
+        return None
+    body: bytes = request.environ["wsgi.input"].read(length)
+    if len(body) < length:
+        raise BadRequest(f"The body ended after {len(body)} of {length} bytes.")
+    return body
+
+
+def _read(size: int) -> bytes:
+    """Some of the body; nothing at its end."""
+    return request.stream.read(size)
+
+
+def _answer(scope: Scope, study: str | None, results: list[Stored | Refused]) -> Response:
+    status = response.status(scope.api, results)
+    if status == 204:
+        return Response(status=204)
+    answer = Response(response.body(scope, study, results), status)
+    answer.headers["Content-Type"] = "application/dicom+json"
+    stored = [result for result in results if isinstance(result, Stored)]
+    if not scope.api.drops_invalid_optional and any(one.has_many_values for one in stored):
+        answer.headers["Warning"] = f'299 {request.host.partition(":")[0]}: "{MANY_VALUES}"'
+    return answer

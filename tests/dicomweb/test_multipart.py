@@ -12,7 +12,7 @@ from python_multipart.multipart import MultipartParser
 
 from dicomweb import multipart
 from dicomweb.errors import TooLarge
-from dicomweb.multipart import Envelope, MultipartError, split, stream
+from dicomweb.multipart import Envelope, MultipartError, Part, split, spool, stream
 
 DICOM = "application/dicom"
 HEAD = b"Content-Type: application/dicom\r\n\r\n"
@@ -29,14 +29,14 @@ def by_streaming(
 ) -> Parts:
     source = BytesIO(body)
     return [
-        (part.content_type, part.path.read_bytes())
+        (part.content_type, bytes(part.view()))
         for part in stream(
             lambda size: source.read(min(size, chunk)), boundary, directory, limit, **options
         )
     ]
 
 
-@pytest.fixture(params=["split", "stream", "stream byte by byte"])
+@pytest.fixture(params=["split", "stream", "stream byte by byte", "stream partly in memory"])
 def parts_of(request, tmp_path):
     """Reads a message with the boundary ``b``, in each of the ways there are."""
 
@@ -44,7 +44,8 @@ def parts_of(request, tmp_path):
         if request.param == "split":
             return by_splitting(body, boundary)
         chunk = 1 if "byte" in request.param else 2**20
-        return by_streaming(body, boundary, tmp_path / "uploads", chunk)
+        in_memory = 2 if "memory" in request.param else -1
+        return by_streaming(body, boundary, tmp_path / "uploads", chunk, in_memory=in_memory)
 
     return parts_of
 
@@ -192,7 +193,7 @@ def test_parts_in_memory_are_views_of_the_body():
 def test_the_files_of_parts_are_gone_once_the_next_is_asked_for(tmp_path):
     body = BytesIO(b"--b\r\n" + HEAD + b"one\r\n--b\r\n" + HEAD + b"two\r\n--b--")
     seen = []
-    for part in stream(body.read, b"b", tmp_path, 1000):
+    for part in stream(body.read, b"b", tmp_path, 1000, in_memory=0):
         seen.append(part.path.read_bytes())
         assert list(tmp_path.iterdir()) == [part.path]
     assert seen == [b"one", b"two"]
@@ -347,4 +348,30 @@ def test_both_readers_agree_on_any_input_however_it_arrives(tmp_path, body, chun
     in_memory = outcome(lambda: by_splitting(body, b"b"))
     arriving = outcome(lambda: by_streaming(body, b"b", tmp_path, chunk))
     assert arriving == in_memory
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_that_may_stay_in_memory_makes_no_file(tmp_path):
+    body = BytesIO(b"--b\r\n" + HEAD + b"four\r\n--b\r\n" + HEAD + b"fives\r\n--b--")
+    small, large = [], []
+    for part in stream(body.read, b"b", tmp_path, 1000, in_memory=4):
+        (small if isinstance(part, Part) else large).append(bytes(part.view()))
+        assert len(list(tmp_path.iterdir())) == len(large)
+    assert (small, large) == ([b"four"], [b"fives"])
+
+
+@pytest.mark.parametrize("length", [0, 5, 3_000_000])
+def test_a_body_without_parts_is_spooled_whole_with_its_first_bytes_zeroed(tmp_path, length):
+    data = b"\xff" * length
+    (part,) = [
+        (part.content_type, bytes(part.view()))
+        for part in spool(BytesIO(data).read, DICOM, tmp_path, length, zero_first=4)
+    ]
+    assert part == (DICOM, bytes(min(4, length)) + data[4:])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spooled_body_over_the_limit_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(TooLarge, match="9 bytes"):
+        list(spool(BytesIO(b"0123456789").read, DICOM, tmp_path, 9))
     assert list(tmp_path.iterdir()) == []

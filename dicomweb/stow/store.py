@@ -1,0 +1,215 @@
+"""The Store transaction: parts of a request become instances (PS3.18 10.5).
+
+The bytes of all parts are durable before the index hears of any, and the index takes all of them in
+one transaction. What was written for an instance that is then not stored is removed again; if the
+process dies in between, it stays as a blob that no row knows.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import xxhash
+
+from dicomweb.archive import Archive
+from dicomweb.dicomjson import members
+from dicomweb.header import Limits, encode_header
+from dicomweb.multipart import Part, SpooledPart
+from dicomweb.part10 import IMPLICIT_VR_LITTLE_ENDIAN, NotReadable, Part10File, read_part10
+from dicomweb.stow import check
+from dicomweb.stow.check import Verdict, first_value
+from dicomweb.stow.response import FailureReason, Refused, Stored, WarningReason
+from dicomweb.urls import Scope
+from dicomweb.versions import V1, V2
+from index.store import Attributes, NewInstance, Outcome
+from storage.base import StorageError
+from storage.keys import instance_key
+
+log = logging.getLogger("gantry.stow")
+
+PREAMBLE_BYTES = 128
+PREAMBLE = bytes(PREAMBLE_BYTES)
+"""What is stored instead of a file's own preamble, which could make it an executable as well."""
+
+REFUSAL = {
+    Outcome.EXISTS: FailureReason.INSTANCE_EXISTS,
+    Outcome.WATERMARK_TAKEN: FailureReason.PROCESSING_FAILURE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An instance whose bytes are written, or on their way, and that the index may take."""
+
+    new: NewInstance
+    stored: Stored
+    key: str
+
+
+@dataclass(slots=True)
+class _Blobs:
+    """The blobs that a request has written so far, side by side where there are several."""
+
+    archive: Archive
+    alone: bool
+    keys: list[str] = field(default_factory=list)
+    pending: list[Future[None]] = field(default_factory=list)
+
+    def write(self, key: str, part: Part | SpooledPart) -> None:
+        """Write a part, or let it be written; no more are on their way than may be in memory."""
+        self.keys.append(key)
+        if isinstance(part, SpooledPart):
+            self.archive.blobs.adopt(key, part.path)
+            return
+        pieces = (PREAMBLE, part.data[PREAMBLE_BYTES:])
+        if self.alone:
+            self.archive.blobs.put(key, pieces)
+            return
+        if len(self.pending) >= IN_FLIGHT:
+            self.pending.pop(0).result()
+        self.pending.append(WRITERS.submit(self.archive.blobs.put, key, pieces))
+
+    def wait(self) -> None:
+        """Return when all are durable.
+
+        :raise StorageError: one could not be written.
+        """
+        for future in self.pending:
+            future.result()
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        for future in self.pending:
+            future.exception()
+        _remove(self.archive, self.keys)
+
+
+IN_FLIGHT = 16
+WRITERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="blob")
+"""Flushes of several files cost little more than that of one when they are made side by side."""
+
+
+def store(
+    scope: Scope, parts: Iterable[Part | SpooledPart], study: str | None, *, alone: bool
+) -> list[Stored | Refused]:
+    """Store the instances of a request and say of each part what became of it, in their order.
+
+    :param study: the study that all must belong to; None if any will do.
+    :param alone: there is only one part.
+    :raise StorageError: the bytes cannot be kept; nothing was stored.
+    :raise IndexUnavailable: the index does not answer; nothing was stored, or that is not known.
+    """
+    results: list[Stored | Refused | _Candidate] = []
+    blobs = _Blobs(scope.archive, alone)
+    try:
+        for part in parts:
+            result = _read(scope, part.view(), study)
+            if isinstance(result, _Candidate):
+                blobs.write(result.key, part)
+            results.append(result)
+        blobs.wait()
+    except BaseException:
+        blobs.discard()
+        raise
+    return _commit(scope.archive, results)
+
+
+def _commit(
+    archive: Archive, results: list[Stored | Refused | _Candidate]
+) -> list[Stored | Refused]:
+    """Let the index take the candidates; those that it does not take become refused."""
+    candidates = [result for result in results if isinstance(result, _Candidate)]
+    if not candidates:
+        return results  # type: ignore[return-value]  # no candidate among them
+    outcomes = iter(archive.committer.store([candidate.new for candidate in candidates]))
+    final: list[Stored | Refused] = []
+    unused = []
+    for result in results:
+        if not isinstance(result, _Candidate):
+            final.append(result)
+        elif (outcome := next(outcomes)) is Outcome.STORED:
+            final.append(result.stored)
+        else:
+            unused.append(result.key)
+            new = result.new
+            final.append(Refused(REFUSAL[outcome], new.sop_class_uid, new.sop_instance_uid))
+    _remove(archive, unused)
+    return final
+
+
+def _read(scope: Scope, view: memoryview, study: str | None) -> _Candidate | Refused:
+    """Read and check one part."""
+    limits = Limits(header_bytes=scope.archive.settings.max_header_bytes)
+    try:
+        file = read_part10(view, limits)
+    except NotReadable as error:
+        log.info("refused an unreadable part: %s", error)
+        return Refused(FailureReason.VALIDATION_FAILURE)
+    verdict = check.check(file, scope.api, study)
+    if verdict.failures:
+        return Refused(
+            FailureReason.VALIDATION_FAILURE,
+            first_value(file, check.SOP_CLASS_UID),
+            first_value(file, check.SOP_INSTANCE_UID),
+            verdict.failures,
+        )
+    return _candidate(scope, view, file, verdict)
+
+
+def _candidate(scope: Scope, view: memoryview, file: Part10File, verdict: Verdict) -> _Candidate:
+    sop_class, study, series, sop = (first_value(file, tag) or "" for tag in check.REQUIRED_UIDS)
+    file.dropped = verdict.dropped
+    new = NewInstance(
+        partition_id=scope.partition_id,
+        study_instance_uid=study,
+        series_instance_uid=series,
+        sop_instance_uid=sop,
+        sop_class_uid=sop_class,
+        transfer_syntax_uid=file.transfer_syntax_uid,
+        watermark=scope.archive.watermarks.take(),
+        blob_length=len(view),
+        blob_digest=_digest(view),
+        study=_attributes(file, check.STUDY_VALUES, V1.default_study, V2.default_study),
+        series=_attributes(file, check.SERIES_VALUES, V1.default_series, V2.default_series),
+        attributes=members(file, V1.default_instance),
+        frame_table=file.frames.encode() if file.frames else None,
+        header=encode_header(file),
+    )
+    warning = _warning(file, verdict)
+    stored = Stored(
+        sop_class, study, series, sop, warning, verdict.warnings, verdict.has_many_values
+    )
+    key = instance_key(scope.partition_name, study, series, sop, new.watermark)
+    return _Candidate(new, stored, key)
+
+
+def _attributes(
+    file: Part10File, tags: dict[str, int], v1: tuple[int, ...], v2: tuple[int, ...]
+) -> Attributes:
+    values = {
+        name: None if tag in file.dropped else first_value(file, tag) for name, tag in tags.items()
+    }
+    return Attributes(values, members(file, v1), members(file, v2))
+
+
+def _warning(file: Part10File, verdict: Verdict) -> WarningReason | None:
+    if verdict.warnings:
+        return WarningReason.ATTRIBUTES_DROPPED
+    if file.transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN:
+        return WarningReason.IMPLICIT_VR
+    return None
+
+
+def _digest(view: memoryview) -> bytes:
+    digest = xxhash.xxh3_128(PREAMBLE)
+    digest.update(view[len(PREAMBLE) :])
+    return digest.digest()
+
+
+def _remove(archive: Archive, keys: list[str]) -> None:
+    """Remove blobs that no row knows; what cannot be removed now is left to ``flask cleanup``."""
+    if keys:
+        with contextlib.suppress(StorageError):
+            archive.blobs.delete(keys)
