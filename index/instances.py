@@ -1,9 +1,9 @@
 """Stored instances: finding them at the three levels of a study."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from peewee import fn
 
@@ -50,7 +50,18 @@ class Version(NamedTuple):
 
     watermark: int  # the highest
     instances: int
+    checksum: int
+    """Of all watermarks. An upload that began before the newest instance was stored has a lower
+    watermark: should it become visible while another instance goes, only this tells."""
 
+    @classmethod
+    def of(cls, watermarks: Sequence[int]) -> Self:
+        """The version of a study or series whose instances have these watermarks."""
+        checksum = sum(watermark & _CHECKSUM_BITS for watermark in watermarks)
+        return cls(max(watermarks), len(watermarks), checksum)
+
+
+_CHECKSUM_BITS = (1 << 40) - 1  # the sum of eight million such numbers fits a database's integer
 
 _COLUMNS = (
     Instance.watermark,
@@ -92,7 +103,12 @@ _FIND = _by_level(
 )
 _VERSION = _by_level(
     lambda level: _under(
-        Instance.select(fn.MAX(Instance.watermark), fn.COUNT(Instance.watermark)), level
+        Instance.select(
+            fn.MAX(Instance.watermark),
+            fn.COUNT(Instance.watermark),
+            fn.SUM(Instance.watermark.bin_and(_CHECKSUM_BITS)),
+        ),
+        level,
     )
 )
 _HEADERS = _by_level(
@@ -126,8 +142,8 @@ def find(index: Index, reference: Reference) -> list[StoredInstance]:
 
 def version(index: Index, reference: Reference) -> Version | None:
     """What ETags are made of; None when nothing is stored under the reference."""
-    ((watermark, count),) = index.fetch(_VERSION[reference.level], *reference.values)
-    return Version(watermark, count) if count else None
+    ((watermark, count, checksum),) = index.fetch(_VERSION[reference.level], *reference.values)
+    return Version(watermark, count, int(checksum)) if count else None
 
 
 def headers(index: Index, reference: Reference) -> list[tuple[int, bytes]]:

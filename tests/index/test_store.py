@@ -6,7 +6,7 @@ import pytest
 from index import changefeed, instances, models
 from index.committer import Committer
 from index.database import IndexUnavailable, open_index
-from index.instances import Reference
+from index.instances import Reference, Version
 from index.partitions import DEFAULT_PARTITION_ID, Partitions
 from index.store import Outcome, store_instances
 from tests.index.rows import new_instance, series_attributes, study_attributes
@@ -32,7 +32,7 @@ def test_a_stored_instance_is_found_at_each_level(index):
         (found,) = instances.find(index, reference)
         assert found.watermark == new.watermark
         assert found[1:4] == ("1.2", "1.2.3", "1.2.3.4")
-        assert instances.version(index, reference) == (new.watermark, 1)
+        assert instances.version(index, reference) == Version.of([new.watermark])
         assert instances.headers(index, reference) == [(new.watermark, new.header)]
 
 

@@ -1,0 +1,34 @@
+import pytest
+
+from index import instances
+from index.instances import Reference, Version
+from index.store import store_instances
+from tests.index.rows import new_instance
+
+STUDY = Reference(1, "1.1")
+SERIES = Reference(1, "1.1", "1.1.1")
+
+
+def stored(index, *watermarks: int) -> None:
+    """One series of instances with these watermarks."""
+    news = [
+        new_instance("1.1", "1.1.1", f"1.1.1.{watermark}", watermark=watermark)
+        for watermark in watermarks
+    ]
+    store_instances(index, news)
+
+
+def test_a_version_is_the_same_from_the_index_and_from_its_watermarks(index):
+    watermarks = [2**62 + 1, 5, 2**62 + 2**39]
+    stored(index, *watermarks)
+    for reference in (STUDY, SERIES):
+        assert instances.version(index, reference) == Version.of(watermarks)
+
+
+@pytest.mark.parametrize("watermark", [6, 7, 9])
+def test_an_older_instance_in_the_place_of_another_makes_another_version(index, watermark):
+    stored(index, 8, 10)
+    before = instances.version(index, STUDY)
+    after = Version.of([watermark, 10])
+    assert before[:2] == after[:2]
+    assert before != after
