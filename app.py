@@ -19,7 +19,7 @@ import dicomweb.wado.routes
 from dicomweb.archive import Archive, open_archive
 from dicomweb.errors import BadRequest, status_and_message
 from dicomweb.settings import Settings
-from dicomweb.urls import Scope, base_url, partition_id, with_literals_in_lower_case
+from dicomweb.urls import Scope, UidConverter, base_url, partition_id, with_literals_in_lower_case
 from dicomweb.versions import SUPPORTED, VERSIONS, ApiVersion
 from index.partitions import DEFAULT_PARTITION
 
@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("gantry", static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
+    app.url_map.converters["uid"] = UidConverter
     archive = open_archive(settings)
     app.extensions["gantry"] = archive
     app.register_blueprint(dicomweb.health.routes.bp)

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from werkzeug.routing import BaseConverter
+
 from dicomweb.archive import Archive
 from dicomweb.errors import BadRequest, InvalidIdentifier
 from dicomweb.versions import ApiVersion
@@ -43,6 +45,17 @@ _LITERALS = frozenset(
 )
 _SPELLING = {"$bulkupdate": "$bulkUpdate"}
 _NAMES_FOLLOW = {"partitions", "extendedquerytags"}
+
+
+class UidConverter(BaseConverter):
+    """A path segment where a UID is due: any, so that a malformed one can be told what is wrong.
+
+    But none that starts with ``$``, as the names of operations do: ``studies/$bulkUpdate`` is no
+    study.
+    """
+
+    regex = r"[^/$][^/]*"
+    part_isolating = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ interface is used, not its DB-API one, because that one sends a statement in two
 scans its text anew each time: here each connection prepares a statement once, by its text.
 """
 
+import contextlib
 import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -113,8 +114,9 @@ class Connection:
         self.run("ROLLBACK", ())
 
     def close(self) -> None:
-        """Hang up."""
-        self._native.close()
+        """Hang up, if the other side has not done so."""
+        with contextlib.suppress(pg8000.exceptions.InterfaceError, OSError):
+            self._native.close()
 
     def _statement(self, sql: str) -> pg8000.native.PreparedStatement:
         statement = self._prepared.pop(sql, None)

@@ -1,7 +1,6 @@
 """Fixtures for all tests: both API versions, every database, the application in this process."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,35 +30,41 @@ def postgresql_server(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server) -> str:
-    """Name of a database that has all tables, to be copied by each test."""
-    index = open_index(postgresql_server)
-    index.execute("CREATE DATABASE gantry_template")
+def postgresql_database(postgresql_server) -> str:
+    """URL of a database that has all tables. Tests take turns with it."""
+    maintenance = open_index(postgresql_server)
+    maintenance.execute("ALTER SYSTEM SET fsync = off")
+    maintenance.execute("SELECT pg_reload_conf()")
+    maintenance.execute("CREATE DATABASE gantry")
+    maintenance.close()
+    url = postgresql_server.replace("/postgres?", "/gantry?")
+    index = open_index(url)
+    schema.upgrade(index)
     index.close()
-    template = open_index(postgresql_server.replace("/postgres?", "/gantry_template?"))
-    schema.upgrade(template)
-    template.close()
-    return "gantry_template"
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path) -> Iterator[str]:
+def database_url(request, tmp_path) -> str:
     """URL of an empty index with all tables, on each database."""
-    if request.param == "sqlite":
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql_database")
+        index = open_index(url)
+        empty(index)
+    else:
         url = f"sqlite://{tmp_path}/index.sqlite"
         index = open_index(url)
         schema.upgrade(index)
-        index.close()
-        yield url
-        return
-    server = request.getfixturevalue("postgresql_server")
-    template = request.getfixturevalue("postgresql_template")
-    name = f"test_{uuid.uuid4().hex}"
-    maintenance = open_index(server)
-    maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield server.replace("/postgres?", f"/{name}?")
-    maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    maintenance.close()
+    index.close()
+    return url
+
+
+def empty(index: Index) -> None:
+    """Remove all rows but those that a fresh database has."""
+    tables = [f'"{table}"' for table in sorted(index.tables() - {"schema_migration", "counter"})]
+    index.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
+    index.execute("INSERT INTO partition (name, created_us) VALUES ('Microsoft.Default', 0)")
+    index.execute("DELETE FROM schema_migration WHERE number > 9000")
 
 
 @pytest.fixture

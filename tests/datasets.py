@@ -3,6 +3,7 @@
 from io import BytesIO
 from typing import Any
 
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -32,9 +33,10 @@ def dataset(transfer_syntax_uid: str = ExplicitVRLittleEndian, **attributes: Any
         "SeriesNumber": 1,
         "InstanceNumber": 1,
     }
-    for keyword, value in (values | attributes).items():
-        if value is not None:
-            setattr(ds, keyword, value)
+    with disable_value_validation():
+        for keyword, value in (values | attributes).items():
+            if value is not None:
+                setattr(ds, keyword, value)
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = transfer_syntax_uid
     return ds
@@ -59,7 +61,8 @@ def encoded(ds: Dataset, preamble: bytes = bytes(128)) -> bytes:
     ds.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     ds.preamble = preamble
     buffer = BytesIO()
-    dcmwrite(buffer, ds, enforce_file_format=True)
+    with disable_value_validation():
+        dcmwrite(buffer, ds, enforce_file_format=True)
     return buffer.getvalue()
 
 

@@ -21,7 +21,7 @@ MANY_VALUES = "One or more indexed Dicom tag(s) have multiple values, only first
 
 
 @bp.post("/studies")
-@bp.post("/studies/<study>")
+@bp.post("/studies/<uid:study>")
 def store_instances(scope: Scope, study: str | None = None) -> Response:
     """Store Instances (PS3.18 10.5)."""
     content = _content()
