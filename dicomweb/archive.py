@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dicomweb.cache import Cache
 from dicomweb.settings import Settings
 from index import schema
 from index.committer import Committer
@@ -22,6 +23,7 @@ class Archive:
     partitions: Partitions
     watermarks: Watermarks
     committer: Committer
+    answers: Cache
 
     def close(self) -> None:
         """Close what this thread holds open."""
@@ -45,4 +47,12 @@ def open_archive(settings: Settings) -> Archive:
         upload_directory=settings.data / "uploads",
         connections=settings.threads * 2,
     )
-    return Archive(settings, index, blobs, Partitions(index), Watermarks(index), Committer(index))
+    return Archive(
+        settings,
+        index,
+        blobs,
+        Partitions(index),
+        Watermarks(index),
+        Committer(index),
+        Cache(settings.metadata_cache_bytes),
+    )

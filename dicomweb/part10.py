@@ -34,6 +34,7 @@ __all__ = [
     "Part10File",
     "decode_header",
     "encode_header",
+    "inflated_data_set",
     "read_part10",
 ]
 
@@ -98,6 +99,16 @@ def read_part10(view: memoryview, limits: Limits = DEFAULT_LIMITS) -> Part10File
     if walk.pixel_data:
         file.frames = _frame_table(file, view, walk.pixel_data, walk.fragments)
     return file
+
+
+def inflated_data_set(view: memoryview, limits: Limits = DEFAULT_LIMITS) -> memoryview:
+    """The data set of a deflated file, in which the positions of an inflated frame table count.
+
+    :param view: the whole file.
+    :raise NotReadable: it cannot be inflated, or not within ``limits``.
+    """
+    _, start = _file_meta(view)
+    return _inflate(view[start:], limits.inflated_bytes)
 
 
 def _file_meta(view: memoryview) -> tuple[str, int]:

@@ -1,5 +1,83 @@
 """Retrieve (PS3.18 10.4): HTTP in and out."""
 
-from flask import Blueprint
+from flask import Blueprint, Response, request
+from werkzeug.wsgi import wrap_file
+
+from dicomweb.media import (
+    DICOM_JSON,
+    FRAMES,
+    INSTANCE,
+    INSTANCES,
+    Offer,
+    Representation,
+    require_dicom_json,
+)
+from dicomweb.urls import Scope
+from dicomweb.wado.frames import frame_numbers, require_form_for, retrieve_frames
+from dicomweb.wado.metadata import retrieve_metadata
+from dicomweb.wado.retrieve import Answer, retrieve_instances
+from storage.base import CHUNK_BYTES
 
 bp = Blueprint("wado", __name__)
+
+STUDY = "/studies/<study>"
+SERIES = f"{STUDY}/series/<series>"
+SOP_INSTANCE = f"{SERIES}/instances/<instance>"
+
+
+@bp.get(STUDY)
+@bp.get(SERIES)
+@bp.get(SOP_INSTANCE)
+def instances(
+    scope: Scope, study: str, series: str | None = None, instance: str | None = None
+) -> Response:
+    """Retrieve a study, a series or an instance."""
+    reference = scope.reference(study, series, instance)
+    acceptable = _acceptable(INSTANCES if instance is None else INSTANCE)
+    return _sent(retrieve_instances(scope, reference, acceptable))
+
+
+@bp.get(f"{SOP_INSTANCE}/frames/<frames>")
+def frames(scope: Scope, study: str, series: str, instance: str, frames: str) -> Response:
+    """Retrieve frames of an instance."""
+    reference = scope.reference(study, series, instance)
+    numbers = frame_numbers(frames)
+    acceptable = require_form_for(numbers, _acceptable(FRAMES))
+    return _sent(retrieve_frames(scope, reference, numbers, acceptable))
+
+
+@bp.get(f"{STUDY}/metadata")
+@bp.get(f"{SERIES}/metadata")
+@bp.get(f"{SOP_INSTANCE}/metadata")
+def metadata(
+    scope: Scope, study: str, series: str | None = None, instance: str | None = None
+) -> Response:
+    """Retrieve the metadata of a study, a series or an instance."""
+    require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
+    reference = scope.reference(study, series, instance)
+    compressed = request.accept_encodings["gzip"] > 0
+    known = request.if_none_match
+    found = retrieve_metadata(
+        scope, reference, compressed=compressed, is_known=known.contains_weak if known else None
+    )
+    if found.content is None:
+        return Response(status=304, headers={"Vary": "Accept-Encoding"})
+    response = Response(found.content, headers={"Vary": "Accept-Encoding"})
+    response.headers["Content-Type"] = DICOM_JSON
+    response.headers["ETag"] = f'"{found.etag}"'
+    if compressed:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _acceptable(offer: Offer) -> list[Representation]:
+    return offer.acceptable(request.headers.get("Accept"), request.args.get("accept"))
+
+
+def _sent(answer: Answer) -> Response:
+    """The answer as it stands: a real file goes out by ``sendfile`` where the server can."""
+    body = wrap_file(request.environ, answer.file, CHUNK_BYTES) if answer.file else answer.body
+    response = Response(body, direct_passthrough=True)
+    response.headers["Content-Type"] = answer.content_type
+    response.headers["Content-Length"] = str(answer.length)
+    return response

@@ -1,0 +1,173 @@
+"""Retrieve instances (PS3.18 10.4): which blobs, and in which form.
+
+All rows are looked up before the first byte goes out; from then on only blobs are touched.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO, Protocol
+
+from dicomweb.errors import NotFound
+from dicomweb.media import AS_STORED, Representation, choose
+from dicomweb.multipart import Envelope
+from dicomweb.urls import Scope
+from index import instances
+from index.instances import Reference, StoredInstance
+from storage.base import BlobReader, BlobStore
+from storage.keys import instance_key
+
+LEVELS = {1: "study", 2: "series", 3: "instance"}
+
+
+class BlobDamaged(Exception):
+    """A blob is not as long as it was when it was stored."""
+
+
+class Body(Protocol):
+    """What is sent, piece by piece. Whoever has it closes it."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the pieces."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of an answer and what is said of it."""
+
+    content_type: str
+    length: int
+    """Bytes."""
+    body: Body
+    file: BinaryIO | None = None
+    """A real file with exactly the same bytes, where there is one."""
+
+
+def retrieve_instances(
+    scope: Scope, reference: Reference, acceptable: list[Representation]
+) -> Answer:
+    """All instances under a reference.
+
+    :param acceptable: what the request accepts, most welcome first.
+    :raise NotFound: there are none.
+    :raise NotAcceptable: they are not stored in an acceptable transfer syntax.
+    """
+    found = instances.find(scope.archive.index, reference)
+    representation = choose(acceptable, {one.transfer_syntax_uid for one in found})
+    if not found:
+        raise not_found(reference)
+    if representation.form.multipart:
+        return _message(scope, found, representation)
+    reader = _open_instance(scope, found[0])
+    content_type = described(representation, found[0])
+    return Answer(content_type, reader.length, reader, reader.file)
+
+
+def not_found(reference: Reference) -> NotFound:
+    """What to tell of a reference under which nothing is stored."""
+    return NotFound(f"The specified {LEVELS[reference.level]} cannot be found.")
+
+
+def described(representation: Representation, instance: StoredInstance) -> str:
+    """Content-Type of an instance or its frames."""
+    syntax = representation.transfer_syntax
+    if syntax == AS_STORED:
+        syntax = instance.transfer_syntax_uid
+    return f"{representation.form.media_type}; transfer-syntax={syntax}"
+
+
+def blob_key(scope: Scope, instance: StoredInstance) -> str:
+    """Key of an instance's blob."""
+    return instance_key(
+        scope.partition_name,
+        instance.study_instance_uid,
+        instance.series_instance_uid,
+        instance.sop_instance_uid,
+        instance.watermark,
+    )
+
+
+def open_range(blobs: BlobStore, key: str, start: int, stop: int) -> BlobReader:
+    """Bytes [start, stop) of a blob.
+
+    :raise BlobNotFound: there is no such blob.
+    :raise BlobDamaged: the blob ends before ``stop``.
+    """
+    reader = blobs.open(key, start, stop)
+    if reader.length == stop - start:
+        return reader
+    reader.close()
+    raise BlobDamaged(f"{key}: {start + reader.length} bytes instead of {stop} or more")
+
+
+class OpenedAhead:
+    """Blobs, or ranges of blobs, to be read one after the other; each is opened one ahead.
+
+    So the first two are known to be there before the answer begins. A later one that is not there
+    ends the iteration with an error: the connection breaks, and the answer never passes for whole.
+    """
+
+    def __init__(self, openings: Iterable[Callable[[], BlobReader]]) -> None:
+        self._openings = iter(openings)
+        self._opened: deque[BlobReader] = deque()
+        try:
+            self._open_next()
+            self._open_next()
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[BlobReader]:
+        while self._opened:
+            yield self._opened[0]
+            self._opened.popleft().close()
+            self._open_next()
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._opened:
+            self._opened.popleft().close()
+
+    def _open_next(self) -> None:
+        for opening in self._openings:
+            self._opened.append(opening())
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class BlobBody:
+    """A body made of opened blobs."""
+
+    pieces: Iterator[bytes]
+    blobs: OpenedAhead
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.pieces
+
+    def close(self) -> None:
+        """Close the blobs."""
+        self.blobs.close()
+
+
+def _message(scope: Scope, found: list[StoredInstance], representation: Representation) -> Answer:
+    """The instances as the parts of one message."""
+    envelope = Envelope()
+    types = [described(representation, one) for one in found]
+    length = envelope.length(zip(types, (one.blob_length for one in found), strict=True))
+    blobs = OpenedAhead(partial(_open_instance, scope, one) for one in found)
+    body = BlobBody(envelope.join(zip(types, blobs, strict=True)), blobs)
+    return Answer(envelope.content_type(representation.form.media_type), length, body)
+
+
+def _open_instance(scope: Scope, instance: StoredInstance) -> BlobReader:
+    """A whole blob; one that has become longer is as wrong as one that has become shorter."""
+    key = blob_key(scope, instance)
+    reader = scope.archive.blobs.open(key)
+    if reader.length == instance.blob_length:
+        return reader
+    reader.close()
+    raise BlobDamaged(f"{key}: {reader.length} bytes instead of {instance.blob_length}")
