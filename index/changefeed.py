@@ -6,7 +6,7 @@ is gone Deleted.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ from peewee import JOIN, fn
 from index.database import Index
 from index.models import ChangeFeedEntry, Instance, InstanceHeader, Partition, Series, Study
 from index.statements import Statement, parameter
+
+END_OF_TIME_US = 2**63 - 1
 
 
 class Action(IntEnum):
@@ -98,7 +100,7 @@ def append(index: Index, changes: Iterable[Change]) -> None:
     index.insert(_APPEND, values, width=len(_COLUMNS))
 
 
-def _entries(with_header: bool) -> Any:
+def _entries(*, with_header: bool) -> Any:
     """The feed beside what is stored now."""
     header = InstanceHeader.header if with_header else ChangeFeedEntry.sequence
     query = (
@@ -148,11 +150,17 @@ def _entries(with_header: bool) -> Any:
     return query
 
 
-def _both(build: Any) -> dict[bool, Statement]:
+def _both(build: Callable[[Any], Any]) -> dict[bool, Statement]:
+    """A statement without and with headers."""
     return {
-        with_header: Statement(lambda _, with_header=with_header: build(_entries(with_header)))
-        for with_header in (False, True)
+        False: Statement(lambda _: build(_entries(with_header=False))),
+        True: Statement(lambda _: build(_entries(with_header=True))),
     }
+
+
+def _highest_sequence() -> Any:
+    other = ChangeFeedEntry.alias()
+    return other.select(fn.MAX(other.sequence))
 
 
 _AFTER = _both(
@@ -161,21 +169,21 @@ _AFTER = _both(
     ).order_by(ChangeFeedEntry.sequence)
 )
 _BETWEEN = _both(
-    lambda entries: (
-        entries.where(
-            ChangeFeedEntry.created_us >= parameter(), ChangeFeedEntry.created_us < parameter()
-        )
-        .order_by(ChangeFeedEntry.created_us, ChangeFeedEntry.sequence)
-        .limit(parameter())
-        .offset(parameter())
-    )
-)
-_LATEST = _both(
     lambda entries: entries.where(
-        ChangeFeedEntry.sequence
-        == (Later := ChangeFeedEntry.alias()).select(fn.MAX(Later.sequence))
+        ChangeFeedEntry.sequence >= parameter(),
+        ChangeFeedEntry.sequence < parameter(),
+        ChangeFeedEntry.created_us < parameter(),
+    ).order_by(ChangeFeedEntry.sequence)
+)
+_FIRST_SINCE = Statement(
+    lambda _: (
+        ChangeFeedEntry.select(ChangeFeedEntry.sequence)
+        .where(ChangeFeedEntry.created_us >= parameter())
+        .order_by(ChangeFeedEntry.created_us, ChangeFeedEntry.sequence)
+        .limit(1)
     )
 )
+_LATEST = _both(lambda entries: entries.where(ChangeFeedEntry.sequence == _highest_sequence()))
 
 
 def after(index: Index, sequence: int, count: int, *, with_header: bool) -> list[Entry]:
@@ -184,10 +192,30 @@ def after(index: Index, sequence: int, count: int, *, with_header: bool) -> list
 
 
 def between(
-    index: Index, start_us: int, end_us: int, offset: int, limit: int, *, with_header: bool
+    index: Index, start_us: int, end_us: int | None, offset: int, limit: int, *, with_header: bool
 ) -> list[Entry]:
-    """Entries of the time from ``start_us`` to before ``end_us``, oldest first."""
-    return _read(index, _BETWEEN[with_header], start_us, end_us, limit, offset)
+    """Entries of the time from ``start_us`` to before ``end_us``, oldest first.
+
+    With an end in the past the answer is final: a follower that asks for one window after the other
+    misses nothing. Times grow with the sequence and the sequence has no gaps, so that the entry
+    ``offset`` places on is found by its number: a deep page costs what the first one does.
+    """
+    if end_us is None:
+        end_us = END_OF_TIME_US
+    else:
+        _await_entries_before(index, end_us)
+    first = index.fetch(_FIRST_SINCE, start_us)
+    if not first:
+        return []
+    start = first[0][0] + offset
+    return _read(index, _BETWEEN[with_header], start, start + limit, end_us)
+
+
+def _await_entries_before(index: Index, time_us: int) -> None:
+    """Wait for those who are about to make entries of that time visible."""
+    newest = index.fetch(_LAST)
+    if not newest or newest[0][1] < time_us:
+        index.await_change_feed()
 
 
 def latest(index: Index, *, with_header: bool) -> Entry | None:

@@ -58,7 +58,6 @@ class Index:
         self._lock_path: Path | None = None
         if isinstance(database, SqliteDatabase):
             self._lock_path = Path(f"{database.database}.lock")
-        self._for_update = "" if self._lock_path else " FOR UPDATE"
         self.dialect = "sqlite" if self._lock_path else "postgresql"
 
     def fetch(self, statement: Statement, *parameters: Any, size: int = 1) -> list[Row]:
@@ -94,10 +93,18 @@ class Index:
             some = values[start : start + step]
             self.fetch(statement, *some, size=len(some) // width)
 
-    def fetch_locked(self, statement: Statement, *parameters: Any) -> list[Row]:
-        """Run a SELECT and keep others from changing its rows until this transaction ends."""
+    def fetch_locked(
+        self, statement: Statement, *parameters: Any, against_references: bool = False
+    ) -> list[Row]:
+        """Run a SELECT and keep others from changing its rows until this transaction ends.
+
+        :param against_references: also from writing rows that refer to them, as a delete must. A
+            change must not: two who had both written such rows would wait for each other.
+        """
         sql, values = statement.bind(self._database, parameters, 1)
-        return self.execute(sql + self._for_update, values)
+        if self.dialect == "postgresql":
+            sql += " FOR UPDATE" if against_references else " FOR NO KEY UPDATE"
+        return self.execute(sql, values)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run SQL as it stands.
@@ -158,6 +165,14 @@ class Index:
         """
         if self.dialect == "postgresql":
             self.execute(f"SELECT pg_advisory_xact_lock({FEED_LOCK})")
+
+    def await_change_feed(self) -> None:
+        """Wait until all that hold back others by :meth:`lock_change_feed` now have ended."""
+        if self.dialect == "postgresql":
+            self.execute(f"SELECT pg_advisory_xact_lock_shared({FEED_LOCK})")
+        else:
+            with self.transaction():
+                pass
 
     def lock_schema(self) -> None:
         """Hold back other migrations until this transaction ends."""
@@ -247,7 +262,7 @@ def _sqlite(path: str, options: dict[str, str]) -> SqliteDatabase:
 
 def _translated(error: Exception) -> IndexFailure:
     """Peewee's exception as one of ours; statements and values stay out of the message."""
-    cause = error.args[0] if error.args else error
+    cause = getattr(error, "orig", error)
     state = getattr(cause, "sqlstate", "")
     if isinstance(error, IntegrityError) or state in {"40001", "40P01"}:
         return IndexConflict(f"{type(error).__name__} {state}".strip())
