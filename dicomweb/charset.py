@@ -26,15 +26,10 @@ _MOST_ESCAPES = 10_000
 _ESCAPE = b"\x1b"
 _FRAGMENT = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
 _FOUR_BYTE_ESCAPES = (b"\x1b$(", b"\x1b$)")
-# Code extensions end where the line, the value or the part of a name does (PS3.5 6.1.2.5.3).
+_KNOW_THEIR_ESCAPES = frozenset(handled_encodings) - {"iso_ir_58"}  # that is GB 2312 to Python
+# A code extension ends with its line (PS3.5 6.1.2.5.3). It should end with its value or part of a
+# name too, but writers that forget to switch again after those are more than those that rely on it.
 _LINE_END = re.compile(rb"[\t\n\f\r]")
-_VALUE_END = re.compile(rb"[\t\n\f\r\\]")
-_ENDS = {
-    "LO": _VALUE_END,
-    "PN": re.compile(rb"[\t\n\f\r\\^=]"),
-    "SH": _VALUE_END,
-    "UC": _VALUE_END,
-}
 
 
 def encodings_of(character_sets: bytes) -> Encodings:
@@ -63,25 +58,24 @@ def _encoding(term: str) -> str:
     return python_encoding.get(term, default_encoding)
 
 
-def decode(value: bytes, encodings: Encodings, vr: str) -> str:
+def decode(value: bytes, encodings: Encodings) -> str:
     """The text of all values of an element; bytes that mean nothing become U+FFFD."""
     if _ESCAPE not in value or value.count(_ESCAPE) > _MOST_ESCAPES:
         return value.decode("ascii" if value.isascii() else encodings[0], "replace")
-    ends = _ENDS.get(vr, _LINE_END)
-    return "".join(_decode_fragment(part, encodings, ends) for part in _FRAGMENT.findall(value))
+    return "".join(_decode_fragment(part, encodings) for part in _FRAGMENT.findall(value))
 
 
-def _decode_fragment(fragment: bytes, encodings: Encodings, ends: re.Pattern[bytes]) -> str:
+def _decode_fragment(fragment: bytes, encodings: Encodings) -> str:
     if not fragment.startswith(_ESCAPE):
         return fragment.decode(encodings[0], "replace")
     escape_bytes = 4 if fragment.startswith(_FOUR_BYTE_ESCAPES) else 3
     encoding = CODES_TO_ENCODINGS.get(fragment[:escape_bytes])
     if encoding is None or (encoding not in encodings and encoding != default_encoding):
         return fragment.decode(encodings[0], "replace")
-    if encoding in handled_encodings:
+    if encoding in _KNOW_THEIR_ESCAPES:
         return fragment.decode(encoding, "replace")
     text = fragment[escape_bytes:]
-    end = ends.search(text)
+    end = _LINE_END.search(text)
     if end is None:
         return text.decode(encoding, "replace")
     return text[: end.start()].decode(encoding, "replace") + text[end.start() :].decode(

@@ -24,6 +24,7 @@ from dicomweb.elements import (
     UNDEFINED_LENGTH,
     ElementHeaders,
     NotReadable,
+    is_vr,
     tag_text,
     unknown_vr,
 )
@@ -200,7 +201,7 @@ class DataSetWalk:
         if item_end > end:
             raise self._past_end(tag)
         # Items of a UN sequence are in Implicit VR (PS3.5 6.2.2); some writers do it unasked.
-        if headers is EXPLICIT_HEADERS and not b"AA" <= buf[i + 12 : i + 14] <= b"ZZ":
+        if headers is EXPLICIT_HEADERS and not is_vr(buf[i + 12 : i + 14]):
             headers = IMPLICIT_HEADERS
         length_at, removed = i + self._shift + 4, self._removed
         self._data_set(headers, end=item_end, defined=item_defined, depth=depth + 1)
@@ -253,5 +254,5 @@ def encoded_headers(view: memoryview, start: int, implicit: bool) -> ElementHead
     """Explicit or Implicit VR: what the first element says, whatever the transfer syntax claims."""
     code = bytes(view[start + 4 : start + 6])
     if len(code) == 2:
-        implicit = not b"AA" <= code <= b"ZZ"
+        implicit = not is_vr(code)
     return IMPLICIT_HEADERS if implicit else EXPLICIT_HEADERS

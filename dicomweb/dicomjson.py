@@ -115,9 +115,6 @@ def members(header: Header, tags: Collection[int]) -> bytes:
     Those that are there and are to be shown, in ascending order of their tags.
     """
     writer, level = _Writer(header), _Level(header.encodings)
-    if header.implicit and any(map(is_private, tags)):
-        creators = filter(is_private_creator, header.offsets)
-        level.creators = {tag: found[1] for tag in creators if (found := header.element(tag))}
     headers, fragments = header.headers, _fragments_for(header.headers)
     shown = {}
     for tag in tags:
@@ -196,15 +193,14 @@ def _fragment(tag: int, vr: str, raw: bytes, encodings: Encodings) -> bytes:
 
 
 class _Level:
-    """What the elements of one data set or item tell about others in it."""
+    """The data set or an item: what its elements tell about others in it."""
 
-    __slots__ = ("creators", "encodings", "lut_entries", "signed")
+    __slots__ = ("encodings", "outer", "told")
 
-    def __init__(self, encodings: Encodings, signed: bool | None = None) -> None:
+    def __init__(self, encodings: Encodings, outer: "_Level | None" = None) -> None:
         self.encodings = encodings
-        self.signed = signed  # Pixel Representation, of this or the next data set around it
-        self.creators: dict[int, bytes] = {}
-        self.lut_entries = 0
+        self.outer = outer
+        self.told: dict[int, bytes] = {}  # not of the data set: its header knows all elements
 
 
 class _Writer:
@@ -245,11 +241,14 @@ class _Writer:
         if vr == "SQ":
             return self._sequence(tag, value, length, headers, level)
         after = value + length
+        if not length and self._was_cut_out(value):
+            return _NOT_SHOWN, after
         raw = data[value:after]
-        if kind == CHARACTER_SET:
+        if kind == CHARACTER_SET and level.outer:
             level.encodings = encodings_of(raw)
         elif kind == CONTEXT or len(vr) > 2:
-            vr = self._vr_in_context(tag, vr, value, raw, level)
+            vr = self._vr_in_context(tag, vr, level)
+            level.told[tag] = raw
         element = data[at:after]
         key = vr, level.encodings, element
         fragment = _DEPENDENT_FRAGMENTS.get(key)
@@ -271,43 +270,42 @@ class _Writer:
                 break
             inner = item_headers(data, at, headers)
             item_end = len(data) if length == UNDEFINED_LENGTH else at + length
-            shown, at = self.data_set(at, item_end, inner, _Level(level.encodings, level.signed))
+            shown, at = self.data_set(at, item_end, inner, _Level(level.encodings, level))
             items.append(_object(shown))
         if not items:
             return b'"%08X":{"vr":"SQ"}' % tag, at
         return b'"%08X":{"vr":"SQ","Value":[%b]}' % (tag, b",".join(items)), at
 
-    def _vr_in_context(self, tag: int, vr: str, value: int, raw: bytes, level: _Level) -> str:
+    def _was_cut_out(self, value: int) -> bool:
+        if self._cuts is None:
+            self._cuts = frozenset(cut.position for cut in self._header.cuts)
+        return value in self._cuts
+
+    def _vr_in_context(self, tag: int, vr: str, level: _Level) -> str:
         """The VR of an element in Implicit VR that the data dictionary alone does not tell."""
-        if tag == PIXEL_REPRESENTATION:
-            level.signed = raw[:1] == b"\x01"
-        elif is_private_creator(tag):
-            level.creators[tag] = raw
-        elif is_private(tag):
-            return self._private_vr(tag, value, raw, level)
-        elif vr == "US or SS":
-            vr = "SS" if self._signed(level) else "US"
-            if tag == _LUT_DESCRIPTOR:
-                level.lut_entries = int.from_bytes(raw[:2], "little")
-        elif vr == "US or OW":
-            vr = "US" if level.lut_entries == 1 else "OW"
+        if vr == "US or SS":
+            return "SS" if self._is_signed(level) else "US"
+        if vr == "US or OW":
+            entries = self._told(_LUT_DESCRIPTOR, level)
+            return "US" if entries and entries[:2] == b"\1\0" else "OW"
+        if is_private(tag) and not is_private_creator(tag):
+            creator = self._told(tag >> 16 << 16 | tag >> 8 & 0xFF, level)
+            name = decode(creator or b"", level.encodings).strip(" \0")
+            vr = private_vr(tag, name)
+            return vr if vr in SIMPLE_VRS else "UN"
         return vr
 
-    def _signed(self, level: _Level) -> bool:
-        if level.signed is None:
-            found = self._header.element(PIXEL_REPRESENTATION)
-            level.signed = found is not None and found[1][:1] == b"\x01"
-        return level.signed
+    def _is_signed(self, level: _Level | None) -> bool:
+        """What Pixel Representation says in this or the next data set around it that has one."""
+        while level:
+            if told := self._told(PIXEL_REPRESENTATION, level):
+                return told[:1] == b"\1"
+            level = level.outer
+        return False
 
-    def _private_vr(self, tag: int, value: int, raw: bytes, level: _Level) -> str:
-        """As pydicom's private dictionary says, if the value was not cut out as that of a UN."""
-        if not raw:
-            if self._cuts is None:
-                self._cuts = frozenset(cut.position for cut in self._header.cuts)
-            if value in self._cuts:
-                return "UN"
-        creator = level.creators.get(tag >> 16 << 16 | tag >> 8 & 0xFF)
-        if creator is None:
-            return "UN"
-        vr = private_vr(tag, decode(creator, level.encodings, "LO").strip(" \0"))
-        return vr if vr in SIMPLE_VRS else "UN"
+    def _told(self, tag: int, level: _Level) -> bytes | None:
+        """The value of another element of the same data set or, if it came before, item."""
+        if level.outer:
+            return level.told.get(tag)
+        found = self._header.element(tag)
+        return found[1] if found else None

@@ -97,6 +97,14 @@ def tag_text(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
+def is_vr(code: bytes) -> bool:
+    """Whether two bytes could be a VR, so that Explicit VR can be told from Implicit.
+
+    In Implicit VR they are of a length, of some 16,705 bytes or more if they look like this.
+    """
+    return code.isalpha() and code.isupper()
+
+
 def is_private(tag: int) -> bool:
     """Whether the group number is odd (PS3.5 7.8)."""
     return bool(tag & 0x10000)
@@ -160,7 +168,7 @@ def _explicit(order: str) -> Callable[[bytes], ElementHeader]:
             return tag, 12, LONG, vr
         if tag == SPECIFIC_CHARACTER_SET and vr:
             kind = CHARACTER_SET
-        if not b"AA" <= code <= b"ZZ":
+        if not is_vr(code):
             kind = IMPLICIT_IN_EXPLICIT
         return tag, 8 + length, kind, vr
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, encodings_of
 from dicomweb.elements import (
+    BULK_VRS,
     EXPLICIT_HEADERS,
     IMPLICIT_HEADERS,
     IMPLICIT_IN_EXPLICIT,
@@ -16,6 +17,7 @@ from dicomweb.elements import (
     SPECIFIC_CHARACTER_SET,
     UNDEFINED_LENGTH,
     ElementHeaders,
+    is_vr,
     known_vr,
     unknown_vr,
 )
@@ -92,6 +94,8 @@ class Header:
         if at is None:
             return None
         vr, value, length = element_at(self.data, at, self.headers)
+        if not length and any(cut.position == value for cut in self.cuts):
+            vr = vr if vr in BULK_VRS else "UN"  # too long for the VR that UN stands for
         return vr, b"" if vr == "SQ" else self.data[value : value + length]
 
     @property
@@ -124,7 +128,7 @@ def item_headers(data: bytes, at: int, headers: ElementHeaders) -> ElementHeader
     Within Explicit VR, items of UN sequences (PS3.5 6.2.2) and of some writers' sequences are in
     Implicit VR.
     """
-    if headers is IMPLICIT_HEADERS or b"AA" <= data[at + 4 : at + 6] <= b"ZZ":
+    if headers is IMPLICIT_HEADERS or is_vr(data[at + 4 : at + 6]):
         return headers
     return IMPLICIT_HEADERS
 

@@ -34,7 +34,7 @@ def json_values(vr: str, raw: bytes, encodings: Encodings) -> bytes | None:
         return _binary_numbers(vr, raw)
     if vr == "AT":
         return _attribute_tags(raw)
-    text = decode(raw, encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS, vr)
+    text = decode(raw, encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS)
     if vr in ONE_VALUE_VRS:
         text = text.rstrip(" ")
         return orjson.dumps(text) if text else b""
@@ -53,7 +53,7 @@ def text_values(vr: str, raw: bytes, encodings: Encodings) -> tuple[str, ...]:
         return tuple(str(number) for (number,) in NUMBERS[vr].iter_unpack(raw[:whole]))
     if vr == "AT":
         return tuple(tag.strip('"') for tag in (_attribute_tags(raw) or b"").decode().split(","))
-    text = decode(raw, encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS, vr)
+    text = decode(raw, encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS)
     return (text,) if vr in ONE_VALUE_VRS else tuple(text.split("\\", _MOST_TEXT_VALUES))
 
 

@@ -51,9 +51,11 @@ DEFAULT_LIMITS = Limits()
 
 _PREFIX_AT = 128
 _META_AT = 132
+_GROUP_LENGTH = 0x00020000
 _TRANSFER_SYNTAX_UID = 0x00020010
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _MOST_META_BYTES = 1024 * 1024
+_MOST_UID_BYTES = 64
 _MOST_FRAMES = 2**31 - 1  # IS is a 32-bit number (PS3.5 6.2)
 
 
@@ -115,25 +117,33 @@ def _file_meta(view: memoryview) -> tuple[str, int]:
     """Transfer Syntax UID and where the data set starts."""
     if bytes(view[_PREFIX_AT:_META_AT]) != b"DICM":
         raise NotReadable("no DICOM prefix at byte 128 (PS3.10 7.1)")
-    at = _META_AT
+    at = stop = _META_AT
     syntax = b""
     while (head := bytes(view[at : at + 12]))[:2] == b"\x02\x00":
-        if at > _MOST_META_BYTES:
-            raise NotReadable(f"File Meta Information is larger than {_MOST_META_BYTES} bytes")
-        tag, step, kind, _ = EXPLICIT_HEADERS[head[:8]]
-        if kind == LONG and len(head) == 12:
-            step = 12 + unpack_from("<I", head, 8)[0]
-        elif kind > CONTEXT:
-            raise NotReadable(f"{tag_text(tag)} at byte {at} is not in Explicit VR Little Endian")
-        if at + step > len(view):
-            raise NotReadable(f"File Meta Information is cut short at byte {at}")
-        if tag == _TRANSFER_SYNTAX_UID:
-            syntax = bytes(view[at + 8 : at + min(step, 8 + 66)])
-        at += step
+        tag, value, after = _meta_element(head, at)
+        if after > len(view) or after > _MOST_META_BYTES:
+            raise NotReadable(f"{tag_text(tag)} at byte {at} is cut short or too long")
+        if tag == _GROUP_LENGTH:
+            stop = after + int.from_bytes(view[value:after][:4], "little")
+        elif tag == _TRANSFER_SYNTAX_UID:
+            syntax = bytes(view[value:after][: _MOST_UID_BYTES + 2])
+        at = after
+    if stop > len(view):
+        raise NotReadable(f"File Meta Information is cut short at byte {at}")
     uid = syntax.rstrip(b"\0 ").decode("latin-1")
-    if not _UID.fullmatch(uid) or len(uid) > 64:
+    if not _UID.fullmatch(uid) or len(uid) > _MOST_UID_BYTES:
         raise NotReadable("File Meta Information has no valid Transfer Syntax UID (0002,0010)")
     return uid, at
+
+
+def _meta_element(head: bytes, at: int) -> tuple[int, int, int]:
+    """Tag of an element of File Meta Information, where its value is and where the next is."""
+    tag, step, kind, _ = EXPLICIT_HEADERS[head[:8]]
+    if kind == LONG and len(head) == 12:
+        return tag, at + 12, at + 12 + int.from_bytes(head[8:], "little")
+    if kind > CONTEXT:
+        raise NotReadable(f"{tag_text(tag)} at byte {at} is not in Explicit VR Little Endian")
+    return tag, at + 8, at + step
 
 
 def _inflate(deflated: memoryview, most: int) -> memoryview:
@@ -141,9 +151,10 @@ def _inflate(deflated: memoryview, most: int) -> memoryview:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         data = inflater.decompress(deflated, most)
+        more = inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error as error:
         raise NotReadable("the deflated data set cannot be inflated") from error
-    if inflater.unconsumed_tail:
+    if more:
         raise NotReadable(f"the data set inflates to more than {most} bytes")
     if not inflater.eof:
         raise NotReadable("the deflated data set is cut short")
