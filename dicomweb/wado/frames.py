@@ -17,7 +17,7 @@ from dicomweb.part10 import inflated_data_set
 from dicomweb.urls import Scope
 from dicomweb.wado.retrieve import (
     Answer,
-    BlobBody,
+    Body,
     OpenedAhead,
     blob_key,
     described,
@@ -28,7 +28,8 @@ from index import instances
 from index.instances import Reference, StoredInstance
 from storage.base import BlobReader, BytesReader
 
-_NUMBER = re.compile(r"0*([1-9][0-9]{0,9})", re.ASCII)  # more digits than any frame number has
+_NUMBER = re.compile(r"0*([1-9][0-9]*)", re.ASCII)
+_ENOUGH_DIGITS = 11  # make a number above any count
 _ITEM_HEADER_BYTES = 8
 
 
@@ -43,7 +44,7 @@ def frame_numbers(text: str) -> list[int]:
             "The specified frames value is not valid. It is a list of frame numbers from 1 up, "
             "separated by commas, such as 1,2,3."
         )
-    return [int(match[1]) for match in matches if match]
+    return [int(match[1][:_ENOUGH_DIGITS]) for match in matches if match]
 
 
 def require_form_for(numbers: list[int], acceptable: list[Representation]) -> list[Representation]:
@@ -84,10 +85,10 @@ def retrieve_frames(
     lengths = [frame.length for run in runs for frame in run.frames]
     if not representation.form.multipart:
         pieces = (piece for content in contents for piece in content)
-        return Answer(content_type, sum(lengths), BlobBody(pieces, blobs))
+        return Answer(content_type, sum(lengths), Body(pieces, blobs))
     envelope = Envelope()
     length = envelope.length((content_type, length) for length in lengths)
-    body = BlobBody(envelope.join((content_type, content) for content in contents), blobs)
+    body = Body(envelope.join((content_type, content) for content in contents), blobs)
     return Answer(envelope.content_type(representation.form.media_type), length, body)
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from dicomweb.errors import NotFound
 from dicomweb.media import AS_STORED, Representation, choose
@@ -25,14 +25,59 @@ class BlobDamaged(Exception):
     """A blob is not as long as it was when it was stored."""
 
 
-class Body(Protocol):
-    """What is sent, piece by piece. Whoever has it closes it."""
+class OpenedAhead:
+    """Blobs, or ranges of blobs, to be read one after the other; each is opened one ahead.
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the pieces."""
+    So the first two are known to be there before the answer begins. A later one that is not there
+    ends the iteration with an error: the connection breaks, and the answer never passes for whole.
+    """
+
+    def __init__(self, openings: Iterable[Callable[[], BlobReader]]) -> None:
+        self._openings = iter(openings)
+        self._opened: deque[BlobReader] = deque()
+        try:
+            self._open_next()
+            self._open_next()
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[BlobReader]:
+        while self._opened:
+            yield self._opened[0]
+            self._opened.popleft().close()
+            self._open_next()
+
+    @property
+    def first(self) -> BlobReader:
+        """The one that is read next."""
+        return self._opened[0]
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close what is open."""
+        while self._opened:
+            self._opened.popleft().close()
+
+    def _open_next(self) -> None:
+        opening = next(self._openings, None)
+        if opening is not None:
+            self._opened.append(opening())
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent, piece by piece. Whoever has it closes it."""
+
+    pieces: Iterator[bytes]
+    blobs: OpenedAhead
+    """The blobs it is made of."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.pieces
+
+    def close(self) -> None:
+        """Close the blobs."""
+        self.blobs.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +107,9 @@ def retrieve_instances(
         raise not_found(reference)
     if representation.form.multipart:
         return _message(scope, found, representation)
-    reader = _open_instance(scope, found[0])
-    content_type = described(representation, found[0])
-    return Answer(content_type, reader.length, reader, reader.file)
+    blobs = OpenedAhead([partial(_open_instance, scope, found[0])])
+    body = Body((piece for blob in blobs for piece in blob), blobs)
+    return Answer(described(representation, found[0]), found[0].blob_length, body, blobs.first.file)
 
 
 def not_found(reference: Reference) -> NotFound:
@@ -104,62 +149,13 @@ def open_range(blobs: BlobStore, key: str, start: int, stop: int) -> BlobReader:
     raise BlobDamaged(f"{key}: {start + reader.length} bytes instead of {stop} or more")
 
 
-class OpenedAhead:
-    """Blobs, or ranges of blobs, to be read one after the other; each is opened one ahead.
-
-    So the first two are known to be there before the answer begins. A later one that is not there
-    ends the iteration with an error: the connection breaks, and the answer never passes for whole.
-    """
-
-    def __init__(self, openings: Iterable[Callable[[], BlobReader]]) -> None:
-        self._openings = iter(openings)
-        self._opened: deque[BlobReader] = deque()
-        try:
-            self._open_next()
-            self._open_next()
-        except BaseException:
-            self.close()
-            raise
-
-    def __iter__(self) -> Iterator[BlobReader]:
-        while self._opened:
-            yield self._opened[0]
-            self._opened.popleft().close()
-            self._open_next()
-
-    def close(self) -> None:
-        """Close what is open."""
-        while self._opened:
-            self._opened.popleft().close()
-
-    def _open_next(self) -> None:
-        for opening in self._openings:
-            self._opened.append(opening())
-            return
-
-
-@dataclass(frozen=True, slots=True)
-class BlobBody:
-    """A body made of opened blobs."""
-
-    pieces: Iterator[bytes]
-    blobs: OpenedAhead
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.pieces
-
-    def close(self) -> None:
-        """Close the blobs."""
-        self.blobs.close()
-
-
 def _message(scope: Scope, found: list[StoredInstance], representation: Representation) -> Answer:
     """The instances as the parts of one message."""
     envelope = Envelope()
     types = [described(representation, one) for one in found]
     length = envelope.length(zip(types, (one.blob_length for one in found), strict=True))
     blobs = OpenedAhead(partial(_open_instance, scope, one) for one in found)
-    body = BlobBody(envelope.join(zip(types, blobs, strict=True)), blobs)
+    body = Body(envelope.join(zip(types, blobs, strict=True)), blobs)
     return Answer(envelope.content_type(representation.form.media_type), length, body)
 
 

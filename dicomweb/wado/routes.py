@@ -1,5 +1,7 @@
 """Retrieve (PS3.18 10.4): HTTP in and out."""
 
+from collections.abc import Iterable
+
 from flask import Blueprint, Response, request
 from werkzeug.wsgi import wrap_file
 
@@ -76,7 +78,12 @@ def _acceptable(offer: Offer) -> list[Representation]:
 
 def _sent(answer: Answer) -> Response:
     """The answer as it stands: a real file goes out by ``sendfile`` where the server can."""
-    body = wrap_file(request.environ, answer.file, CHUNK_BYTES) if answer.file else answer.body
+    body: Iterable[bytes] = answer.body
+    if request.method == "HEAD":
+        answer.body.close()
+        body = ()
+    elif answer.file and "wsgi.file_wrapper" in request.environ:
+        body = wrap_file(request.environ, answer.file, CHUNK_BYTES)
     response = Response(body, direct_passthrough=True)
     response.headers["Content-Type"] = answer.content_type
     response.headers["Content-Length"] = str(answer.length)
