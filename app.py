@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 import dicomweb.changefeed.routes
@@ -16,6 +16,9 @@ import dicomweb.partitions.routes
 import dicomweb.qido.routes
 import dicomweb.stow.routes
 import dicomweb.wado.routes
+from cli.db import db_commands
+from cli.settings import settings_command
+from dicomweb import logs
 from dicomweb.archive import Archive, open_archive
 from dicomweb.errors import BadRequest, status_and_message
 from dicomweb.settings import Settings
@@ -38,27 +41,37 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Content-Security-Policy": "frame-src 'self';",
 }
+FORWARDED = {"HTTP_X_FORWARDED_FOR": "REMOTE_ADDR", "HTTP_X_FORWARDED_HOST": "HTTP_HOST"}
+WsgiApp = Callable[..., Iterable[bytes]]
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
-VERSION_SEGMENT = re.compile(r"/v\d+(\.\d+)?(-[a-z]+)?(/|$)", re.IGNORECASE)
+VERSION_SEGMENT = re.compile(r"/v\d{1,9}(\.\d{1,9})?(-[a-z]{1,20})?(/|$)", re.ASCII)
 
 
 def create_app(settings: Settings) -> Flask:
-    """The service as a WSGI application."""
+    """The service as a WSGI application, and its commands.
+
+    Nothing is opened but by the first request or command that needs it.
+
+    :raise SettingsError: the URL of the database is wrong.
+    """
+    logs.configure(log, settings.log_level)
     app = Flask("gantry", static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.url_map.converters["uid"] = UidConverter
     archive = open_archive(settings)
     app.extensions["gantry"] = archive
+    app.url_value_preprocessor(_check_query)
     app.register_blueprint(dicomweb.health.routes.bp)
     for api in VERSIONS:
         for segment in api.segments:
             app.register_blueprint(_version(archive, api, segment))
-    app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _error)
-    app.wsgi_app = _lower_case_literals(app.wsgi_app)  # type: ignore[method-assign]
+    for command in (settings_command, db_commands):
+        app.cli.add_command(command)
+    app.wsgi_app = _entrance(app.wsgi_app, settings)  # type: ignore[method-assign]
     return app
 
 
@@ -77,6 +90,7 @@ def _version(archive: Archive, api: ApiVersion, segment: str) -> Blueprint:
 
     def enter(_endpoint: str | None, values: dict[str, Any] | None) -> None:
         """Turn version and partition of the path into the view's ``scope``."""
+        archive.prepare()
         values = {} if values is None else values
         unpartitioned = "partition" not in values
         name = values.pop("partition", None)
@@ -96,18 +110,18 @@ def _name_versions(response: Response) -> Response:
     return response
 
 
-def _begin() -> None:
-    """Check what is the same for every request."""
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def _check_query(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Refuse what no query of ours holds, before anything else is looked at."""
     query = request.environ.get("QUERY_STRING", "")
     if "<" in query or "%3c" in query.lower():
         raise BadRequest("The query string included invalid characters.")
 
 
 def _finish(response: Response) -> Response:
+    if response.status_code in {204, 304}:
+        response.headers.pop("Content-Type", None)  # there is nothing that it could be of
     response.headers.update(SECURITY_HEADERS)
-    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Request-Id"] = request.environ[logs.REQUEST_ID]
     return response
 
 
@@ -129,20 +143,38 @@ def _error(error: Exception) -> Response:
     """The one door for everything that goes wrong."""
     status, message = status_and_message(error)
     if status >= 500:
-        log.error("request %s failed", g.get("request_id", "-"), exc_info=error)
+        log.error("%s %s", request.method, request.url_rule or "unknown route", exc_info=error)
     response = Response(message, status, mimetype="text/plain")
     if status == 503:
         response.headers["Retry-After"] = "5"
     return response
 
 
-def _lower_case_literals(
-    wsgi_app: Callable[..., Iterable[bytes]],
-) -> Callable[..., Iterable[bytes]]:
-    """Let ``/v2/Studies`` reach what ``/v2/studies`` reaches."""
+def _entrance(wsgi_app: WsgiApp, settings: Settings) -> WsgiApp:
+    """What every request passes before routing.
+
+    It gets an id, its path the spelling of the routes (``/v2/Studies`` reaches what
+    ``/v2/studies`` does), and the words of a trusted proxy take the place of its own.
+    """
+    trusted = {proxy.strip() for proxy in settings.trusted_proxies.split(",")}
+    trusted.add("")  # who comes through a Unix socket has no address
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        number = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        environ[logs.REQUEST_ID] = number
+        logs.request_id.set(number)
         environ["PATH_INFO"] = with_literals_in_lower_case(environ["PATH_INFO"])
+        if "*" in trusted or environ.get("REMOTE_ADDR", "") in trusted:
+            _believe_proxy(environ)
         return wsgi_app(environ, start_response)
 
     return application
+
+
+def _believe_proxy(environ: dict[str, Any]) -> None:
+    """Take client and host as the proxy saw them; the server has done so with the scheme."""
+    for header, name in FORWARDED.items():
+        seen = environ.get(header, "").rpartition(",")[2].strip()
+        if seen:
+            environ[name] = seen

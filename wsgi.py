@@ -1,6 +1,11 @@
-"""The WSGI entry point: ``gunicorn wsgi:application``, ``flask --app wsgi``."""
+"""The WSGI entry point: ``gunicorn wsgi:application``; the ``flask`` command finds it by itself."""
+
+import sys
 
 from app import create_app
-from dicomweb.settings import load_settings
+from dicomweb.settings import SettingsError, load_settings
 
-application = create_app(load_settings())
+try:
+    application = create_app(load_settings())
+except SettingsError as error:
+    sys.exit(f"gantry: {error}")

@@ -1,20 +1,27 @@
 """The settings: one frozen record, read once from the environment and an optional TOML file.
 
-A variable ``GANTRY_NAME`` sets ``name``; it wins over the file that ``GANTRY_CONFIG`` names. A wrong
-or unknown setting stops the start with a message that names it.
+A variable ``GANTRY_NAME`` sets ``name``; it wins over the file that ``GANTRY_CONFIG`` names. A
+setting that is wrong or unknown stops the start with a message that names it.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 PREFIX = "GANTRY_"
 CONFIG = f"{PREFIX}CONFIG"
+
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
+_PASSWORD = re.compile(r"(?<=://)([^:@/]*:).*@")
+_SECRET_OPTION = re.compile(
+    r"(?<=[?&])([^=&]*(?:pass|secret|token|key|cred)[^=&]*=)[^&]*", re.IGNORECASE
+)
 
 MIB = 2**20
 GIB = 2**30
@@ -38,17 +45,24 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     bind: str = Field("127.0.0.1:8080", description="Address and port to listen on.")
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses of reverse proxies whose `X-Forwarded-` headers (For, Host, Proto) "
+        "are believed, separated by commas; `*`: of all.",
+    )
     data: Path = Field(
         Path("data"),
         description="Folder of the embedded index and store, and of uploads on their way.",
     )
     database_url: str = Field(
         "",
+        repr=False,
         description="The index: `sqlite:///absolute/path` or `postgresql://user@host:port/name`. "
         "Empty: an SQLite file in the data folder.",
     )
     storage_url: str = Field(
         "",
+        repr=False,
         description="The blobs: `file:///absolute/folder` or `s3://bucket/prefix?endpoint=...`. "
         "Empty: a folder in the data folder.",
     )
@@ -95,6 +109,14 @@ class Settings(BaseModel):
         pattern="^(debug|info|warning|error)$",
     )
 
+    @field_validator("bind", mode="after")
+    @classmethod
+    def _bindable(cls, bind: str) -> str:
+        address = _ADDRESS.fullmatch(bind)
+        if not bind.startswith("unix:/") and not (address and int(address["port"]) < 2**16):
+            raise ValueError("it is host:port, [IPv6 address]:port or unix:/absolute/path")
+        return bind
+
     @field_validator("data", mode="after")
     @classmethod
     def _absolute(cls, data: Path) -> Path:
@@ -110,40 +132,43 @@ class Settings(BaseModel):
     @property
     def effective_database_url(self) -> str:
         """The database URL, that of the embedded index where none is set."""
-        return self.database_url or f"sqlite://{self.data}/index.sqlite"
+        return self.database_url or f"sqlite://{quote(str(self.data))}/index.sqlite"
 
     @property
     def effective_storage_url(self) -> str:
         """The storage URL, that of the embedded folder where none is set."""
-        return self.storage_url or f"file://{self.data}/blobs"
+        return self.storage_url or f"file://{quote(str(self.data))}/blobs"
 
-    def masked(self) -> dict[str, str]:
-        """Every setting as text, without passwords."""
-        return {
-            name: _without_password(str(getattr(self, name))) for name in type(self).model_fields
+    def effective(self) -> dict[str, str | int | bool]:
+        """Every setting as it takes effect, without secrets."""
+        return self.model_dump(mode="json") | {
+            "database_url": _without_secrets(self.effective_database_url),
+            "storage_url": _without_secrets(self.effective_storage_url),
+            "public_url": _without_secrets(self.public_url),
         }
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings of this process.
+    """Read the settings of this process. An empty variable counts as not set.
 
     :raise SettingsError: names every setting that is unknown or wrong.
     """
-    given = _from_file(environment.get(CONFIG))
-    given |= {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(PREFIX) and name != CONFIG
-    }
+    file = environment.get(CONFIG)
+    given = _from_file(file) if file else {}
+    sources = dict.fromkeys(given, f" in {file}")
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and name != CONFIG and value:
+            setting = name.removeprefix(PREFIX).lower()
+            given[setting] = value
+            sources[setting] = " in the environment"
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise SettingsError("; ".join(map(_mistake, error.errors()))) from None
+        mistakes = [_mistake(one, sources[str(one["loc"][0])]) for one in error.errors()]
+        raise SettingsError("; ".join(mistakes)) from None
 
 
-def _from_file(path: str | None) -> dict[str, Any]:
-    if not path:
-        return {}
+def _from_file(path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -152,17 +177,17 @@ def _from_file(path: str | None) -> dict[str, Any]:
         raise SettingsError(f"{CONFIG}: {path} is not TOML: {error}") from error
 
 
-def _mistake(error: Any) -> str:
+def _mistake(error: Any, source: str) -> str:
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
-        return f"{PREFIX}{name.upper()} is not a setting (settings: {known})"
-    return f"{PREFIX}{name.upper()} is wrong: {error['msg']}"
+        return f"{PREFIX}{name.upper()}{source} is not a setting (settings: {known})"
+    return f"{PREFIX}{name.upper()}{source} is wrong: {error['msg']}"
 
 
-def _without_password(value: str) -> str:
-    parts = urlsplit(value)
-    if not parts.password:
-        return value
-    netloc = parts.netloc.replace(f":{parts.password}@", ":***@", 1)
-    return urlunsplit(parts._replace(netloc=netloc))
+def _without_secrets(url: str) -> str:
+    """A URL whose password, and options that sound like secrets, cannot be read.
+
+    It may be malformed, so it is not taken apart: rather too much is hidden than too little.
+    """
+    return _SECRET_OPTION.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))

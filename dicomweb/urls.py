@@ -118,13 +118,27 @@ def with_literals_in_lower_case(path: str) -> str:
     if path.islower():
         return path
     segments = path.split("/")
+    name_follows = False
     for number, segment in enumerate(segments):
+        if name_follows:
+            name_follows = False
+            continue
         lower = segment.lower()
-        if lower in _LITERALS and segments[number - 1] not in _NAMES_FOLLOW:
+        if lower in _LITERALS:
             segments[number] = _SPELLING.get(lower, lower)
+            name_follows = lower in _NAMES_FOLLOW
         elif number == 1:
             segments[number] = lower  # the version
     return "/".join(segments)
+
+
+def require_partitions(archive: Archive) -> None:
+    """Let pass what needs data partitions.
+
+    :raise BadRequest: they are off.
+    """
+    if not archive.settings.partitions:
+        raise BadRequest("Data partitions feature is disabled.")
 
 
 def partition_id(archive: Archive, name: str | None, *, may_create: bool) -> int:
@@ -133,11 +147,11 @@ def partition_id(archive: Archive, name: str | None, *, may_create: bool) -> int
     :param name: the path's partition segment, None where the path has none.
     :raise BadRequest: the feature is off, or the name is missing, malformed or unknown.
     """
-    if not archive.settings.partitions:
-        if name is not None:
-            raise BadRequest("Data partitions feature is disabled.")
+    if name is not None:
+        require_partitions(archive)
+    elif not archive.settings.partitions:
         return DEFAULT_PARTITION_ID
-    if name is None:
+    else:
         raise BadRequest("PartitionName value is missing in the route segment.")
     if not PARTITION_NAME.fullmatch(name):
         raise BadRequest(

@@ -190,7 +190,13 @@ class Pg8000Database(PostgresqlDatabase):
 
 def _address(url: SplitResult, options: dict[str, str]) -> dict[str, Any]:
     host = options.pop("host", url.hostname or "localhost")
-    port = url.port or PORT
+    try:
+        port = url.port or PORT
+    except ValueError:  # whose message would show a part of the password
+        raise ValueError(
+            "the port of the database URL is not a number; "
+            "characters such as / ? # in a password are written %2F %3F %23"
+        ) from None
     if host.startswith("/"):
         return {"unix_sock": f"{host}/.s.PGSQL.{port}", "host": None}
     return {"host": host, "port": port}
