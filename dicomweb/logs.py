@@ -59,9 +59,10 @@ class StderrHandler(logging.Handler):
 
 
 def configure(logger: logging.Logger, level: str) -> None:
-    """Let a logger write JSON lines from that level on."""
+    """Let a logger write JSON lines from that level on, if it or the root does not do so yet."""
     logger.setLevel(level.upper())
-    if not any(isinstance(handler, StderrHandler) for handler in logger.handlers):
+    handlers = [*logger.handlers, *logging.getLogger().handlers]
+    if not any(isinstance(handler, StderrHandler) for handler in handlers):
         handler = StderrHandler()
         handler.setFormatter(JsonFormatter())
         logger.addHandler(handler)

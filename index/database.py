@@ -186,13 +186,18 @@ class Index:
 
     def tables(self) -> set[str]:
         """Names of the tables that exist."""
-        self._database.connect(reuse_if_open=True)
-        return set(self._database.get_tables())
+        return set(self._ask(self._database.get_tables))
 
     def columns(self, table: str) -> set[str]:
         """Names of a table's columns."""
-        self._database.connect(reuse_if_open=True)
-        return {column.name for column in self._database.get_columns(table)}
+        return {column.name for column in self._ask(self._database.get_columns, table)}
+
+    def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            self._database.connect(reuse_if_open=True)
+            return question(*arguments)
+        except DatabaseError as error:
+            raise _translated(error) from error
 
     def _run(self, sql: str, values: Sequence[Any]) -> list[Row]:
         self._database.connect(reuse_if_open=True)

@@ -6,6 +6,7 @@ scans its text anew each time: here each connection prepares a statement once, b
 """
 
 import contextlib
+import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from peewee import PostgresqlDatabase
 
 STATEMENT_TIMEOUT_S = 60
 LOCK_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = STATEMENT_TIMEOUT_S + 10  # of the socket: the server gives up first
 PREPARED_STATEMENTS = 256  # per connection; the least recently used is closed first
 PORT = 5432
@@ -26,8 +28,8 @@ PORT = 5432
 class OperationalError(Exception):
     """The server or the way to it failed; ``sqlstate`` is empty when it did not answer."""
 
-    def __init__(self, sqlstate: str = "") -> None:
-        super().__init__(sqlstate)
+    def __init__(self, sqlstate: str = "", reason: str = "") -> None:
+        super().__init__(sqlstate or reason)
         self.sqlstate = sqlstate
 
 
@@ -40,6 +42,12 @@ class ProgrammingError(OperationalError):
 
 
 ERROR_OF_CLASS = {"23": IntegrityError, "22": ProgrammingError, "42": ProgrammingError}
+
+
+def _sqlstate(error: Exception) -> str:
+    """What the server says is wrong; empty if it was not the server who said it."""
+    fields = error.args[0] if error.args else None
+    return str(fields.get("C", "")) if isinstance(fields, dict) else ""
 
 
 class Cursor:
@@ -98,7 +106,7 @@ class Connection:
             named = {f"p{number}": value for number, value in enumerate(parameters)}
             rows = statement.run(**named)
         except pg8000.exceptions.DatabaseError as error:
-            state = error.args[0].get("C", "") if error.args else ""
+            state = _sqlstate(error)
             raise ERROR_OF_CLASS.get(state[:2], OperationalError)(state) from error
         except (pg8000.exceptions.InterfaceError, OSError, EOFError) as error:
             raise OperationalError from error
@@ -148,10 +156,16 @@ class Adapter:
 
     def connect(self, database: PostgresqlDatabase, **arguments: Any) -> Connection:
         """Open a connection."""
+        dialled = None
         try:
-            return Connection(database=database.database, **arguments)
+            if "unix_sock" not in arguments:
+                dialled = _dial(arguments["host"], arguments["port"])
+            return Connection(database=database.database, sock=dialled, **arguments)
         except (pg8000.exceptions.Error, OSError) as error:
-            raise OperationalError from error
+            if dialled is not None:
+                dialled.close()
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise OperationalError(_sqlstate(error), reason) from error
 
     def get_server_version(self, connection: Connection) -> int:
         """Version as an integer, such as 150004."""
@@ -202,14 +216,22 @@ def _address(url: SplitResult, options: dict[str, str]) -> dict[str, Any]:
     return {"host": host, "port": port}
 
 
-def _tls(options: dict[str, str]) -> ssl.SSLContext | None:
+def _dial(host: str, port: int) -> socket.socket:
+    """Reach the server, or give up sooner than on an answer."""
+    dialled = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
+    dialled.settimeout(ANSWER_TIMEOUT_S)
+    dialled.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return dialled
+
+
+def _tls(options: dict[str, str]) -> ssl.SSLContext | bool:
     """Context for libpq's ``sslmode``: disable, require, verify-ca or verify-full."""
     mode = options.pop("sslmode", "disable")
     authorities = options.pop("sslrootcert", None)
     if mode not in {"disable", "require", "verify-ca", "verify-full"}:
         raise ValueError("sslmode is disable, require, verify-ca or verify-full")
     if mode == "disable":
-        return None
+        return False  # None would mean: encrypt if the server can
     context = ssl.create_default_context(cafile=authorities)
     context.check_hostname = mode == "verify-full"
     if mode == "require":
