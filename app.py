@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 import dicomweb.changefeed.routes
@@ -59,13 +59,12 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.url_map.converters["uid"] = UidConverter
-    archive = open_archive(settings)
-    app.extensions["gantry"] = archive
+    app.extensions["gantry"] = open_archive(settings)
     app.url_value_preprocessor(_check_query)
     app.register_blueprint(dicomweb.health.routes.bp)
     for api in VERSIONS:
         for segment in api.segments:
-            app.register_blueprint(_version(archive, api, segment))
+            app.register_blueprint(_version(api, segment))
     app.after_request(_finish)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _error)
@@ -75,7 +74,7 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _version(archive: Archive, api: ApiVersion, segment: str) -> Blueprint:
+def _version(api: ApiVersion, segment: str) -> Blueprint:
     """All resources of a version, under one spelling of its name."""
     parent = Blueprint(segment.replace(".", "-"), __name__, url_prefix=f"/{segment}")
     for blueprint in PARTITIONED:
@@ -90,6 +89,7 @@ def _version(archive: Archive, api: ApiVersion, segment: str) -> Blueprint:
 
     def enter(_endpoint: str | None, values: dict[str, Any] | None) -> None:
         """Turn version and partition of the path into the view's ``scope``."""
+        archive: Archive = current_app.extensions["gantry"]
         archive.prepare()
         values = {} if values is None else values
         unpartitioned = "partition" not in values

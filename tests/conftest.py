@@ -81,14 +81,24 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(data=tmp_path / "data", database_url=database_url)
 
 
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
-    """The service in this process."""
+@pytest.fixture(scope="session")
+def routes(tmp_path_factory) -> Flask:
+    """The application, made once: compiling its routes takes longer than most tests."""
     from app import create_app
 
-    app = create_app(settings)
-    yield app
-    app.extensions["gantry"].close()
+    return create_app(Settings(data=tmp_path_factory.mktemp("unused")))
+
+
+@pytest.fixture
+def app(routes: Flask, settings: Settings) -> Iterator[Flask]:
+    """The service in this process, with an archive of its own for each test."""
+    from dicomweb.archive import open_archive
+    from dicomweb.health.check import Health
+
+    archive = open_archive(settings)
+    routes.extensions |= {"gantry": archive, "gantry.health": Health(archive)}
+    yield routes
+    archive.close()
 
 
 @pytest.fixture
