@@ -6,8 +6,9 @@ answered depends on the stored transfer syntax, and a bad Accept is told before 
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dicomweb.errors import NotAcceptable, UnsupportedMediaType
 
@@ -57,6 +58,7 @@ _PIECES = re.compile(rf'(?:[^;"]|{_QUOTED})++')
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
 _UID = re.compile(r"[0-9.]{1,64}", re.ASCII)
 _MAX_BOUNDARY = 200
+_KEPT_ANSWERS = 256  # clients send the same few Accept headers again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ class Representation:
         return all(transfer_syntax in same for transfer_syntax in stored)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # the same offer is the same object
 class Offer:
     """The forms in which a resource can be retrieved."""
 
@@ -184,7 +186,8 @@ class Offer:
     def __str__(self) -> str:
         return ", ".join(map(str, self.forms))
 
-    def acceptable(self, header: str | None, query: str | None) -> list[Representation]:
+    @lru_cache(maxsize=_KEPT_ANSWERS)  # noqa: B019 - offers live as long as the process
+    def acceptable(self, header: str | None, query: str | None) -> tuple[Representation, ...]:
         """What is on offer of what a request accepts, most welcome first.
 
         Among equally welcome ones, those that are asked as stored come first: they cost nothing.
@@ -193,7 +196,7 @@ class Offer:
         """
         asked = accepted(header, query)
         asked.sort(key=lambda member: (-member.quality, not _asks_as_stored(member)))
-        found = [representation for member in asked for representation in self._meeting(member)]
+        found = tuple(one for member in asked for one in self._meeting(member))
         if not found:
             raise NotAcceptable(
                 f"Accept names nothing that is on offer. On offer: {self}; each with a "
@@ -216,7 +219,7 @@ class Offer:
         return [Representation(form, uid) for uid in syntaxes if form.may_have(uid)]
 
 
-def choose(acceptable: list[Representation], stored: Collection[str]) -> Representation:
+def choose(acceptable: Iterable[Representation], stored: Collection[str]) -> Representation:
     """The most welcome representation that can be made of what is stored.
 
     :param stored: transfer syntaxes of the instances; none if there are no instances.

@@ -5,7 +5,7 @@ range.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,7 +47,9 @@ def frame_numbers(text: str) -> list[int]:
     return [int(match[1][:_ENOUGH_DIGITS]) for match in matches if match]
 
 
-def require_form_for(numbers: list[int], acceptable: list[Representation]) -> list[Representation]:
+def require_form_for(
+    numbers: list[int], acceptable: Sequence[Representation]
+) -> Sequence[Representation]:
     """What of the acceptable can hold that many frames.
 
     :raise BadRequest: only single parts are acceptable.
@@ -64,7 +66,7 @@ def require_form_for(numbers: list[int], acceptable: list[Representation]) -> li
 
 
 def retrieve_frames(
-    scope: Scope, reference: Reference, numbers: list[int], acceptable: list[Representation]
+    scope: Scope, reference: Reference, numbers: list[int], acceptable: Sequence[Representation]
 ) -> Answer:
     """Frames of an instance, in the order asked for.
 

@@ -16,12 +16,13 @@ from dicomweb.wado.retrieve import not_found
 from index import instances
 from index.instances import Reference, Version
 
-COMPRESSION = 1
-"""Of gzip: level 6 saves another fifth of the bytes for twice the time."""
+COMPRESSION = 6
+"""Of gzip. The JSON of 100 CT instances, 711 KB, becomes 32 KB in 1.4 ms at level 1, and 9 KB in
+2.5 ms at level 6."""
 
-STREAMED_BYTES = 8 * 1024 * 1024
+STREAMED_BYTES = 4 * 1024 * 1024
 """Encoded headers of more bytes than this become JSON one after the other while it is sent: they
-are those of some 3,000 CT instances or of a few enhanced ones with very many frames."""
+are those of some 1,900 CT instances, 13 MB of JSON, or of a few with very many frames."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ All rows are looked up before the first byte goes out; from then on only blobs a
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
@@ -93,7 +93,7 @@ class Answer:
 
 
 def retrieve_instances(
-    scope: Scope, reference: Reference, acceptable: list[Representation]
+    scope: Scope, reference: Reference, acceptable: Sequence[Representation]
 ) -> Answer:
     """All instances under a reference.
 

@@ -1,6 +1,6 @@
 """Retrieve (PS3.18 10.4): HTTP in and out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from flask import Blueprint, Response, request
 from werkzeug.wsgi import wrap_file
@@ -72,7 +72,7 @@ def metadata(
     return response
 
 
-def _acceptable(offer: Offer) -> list[Representation]:
+def _acceptable(offer: Offer) -> Sequence[Representation]:
     return offer.acceptable(request.headers.get("Accept"), request.args.get("accept"))
 
 
