@@ -51,6 +51,7 @@ STATEMENTS = (
     "CREATE INDEX series_newest ON series (partition_id, id)",
     "CREATE INDEX series_by_uid ON series (partition_id, series_instance_uid)",
     "CREATE INDEX series_by_modality ON series (partition_id, modality, id)",
+    "CREATE INDEX series_by_modality_in_study ON series (partition_id, modality, study_id)",
     """
     CREATE INDEX series_by_start_date
         ON series (partition_id, performed_procedure_step_start_date, id)""",
