@@ -9,7 +9,7 @@ import fcntl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from peewee import (
@@ -213,7 +213,7 @@ class Index:
         if self._lock_path is None:
             yield
             return
-        with self._writing, self._lock_path.open("a") as file:
+        with self._writing, _opened(self._lock_path) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -243,6 +243,13 @@ def open_index(url: str) -> Index:
         "a database URL is sqlite:///absolute/path or postgresql://user@host:port/name, "
         f"not {parts.scheme or 'an empty scheme'}:..."
     )
+
+
+def _opened(lock: Path) -> IO[str]:
+    try:
+        return lock.open("a")
+    except OSError as error:
+        raise IndexUnavailable(f"no lock file: {error.strerror}") from error
 
 
 def _sqlite(path: str, options: dict[str, str]) -> SqliteDatabase:
