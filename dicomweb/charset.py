@@ -5,6 +5,7 @@ to guess, and take any codec of Python for a character set; here nothing warns a
 """
 
 import re
+from functools import lru_cache
 
 from pydicom.charset import (
     CODES_TO_ENCODINGS,
@@ -19,7 +20,7 @@ Encodings = tuple[str, ...]
 
 DEFAULT_ENCODINGS: Encodings = (default_encoding,)
 
-_MOST_TERM_BYTES = 256
+MOST_TERM_BYTES = 256
 """There are not more character sets to name than fit."""
 _MOST_ESCAPES = 10_000
 """What switches character sets more often is no text, and is not worth the time."""
@@ -32,12 +33,13 @@ _KNOW_THEIR_ESCAPES = frozenset(handled_encodings) - {"iso_ir_58"}  # that is GB
 _LINE_END = re.compile(rb"[\t\n\f\r]")
 
 
+@lru_cache(maxsize=256)
 def encodings_of(character_sets: bytes) -> Encodings:
-    """The encodings for a value of Specific Character Set.
+    """The encodings for a value of Specific Character Set, of which the first 256 bytes count.
 
     Misspelt terms are understood as pydicom understands them; unknown ones stand for the default.
     """
-    text = character_sets[:_MOST_TERM_BYTES].decode("latin-1")
+    text = character_sets[:MOST_TERM_BYTES].decode("latin-1")
     terms = [term.strip(" \0") for term in text.split("\\")]
     known = [(term, _encoding(term)) for term in terms]
     if terms[0] in STAND_ALONE_ENCODINGS:

@@ -7,7 +7,13 @@ encoded bytes: of an instance whose like was seen before, little more than the U
 from collections.abc import Collection
 from typing import Generic, TypeVar
 
-from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, decode, encodings_of
+from dicomweb.charset import (
+    DEFAULT_ENCODINGS,
+    MOST_TERM_BYTES,
+    Encodings,
+    decode,
+    encodings_of,
+)
 from dicomweb.elements import (
     BULK_VRS,
     CHARACTER_SET,
@@ -200,7 +206,7 @@ class _Level:
     def __init__(self, encodings: Encodings, outer: "_Level | None" = None) -> None:
         self.encodings = encodings
         self.outer = outer
-        self.told: dict[int, bytes] = {}  # not of the data set: its header knows all elements
+        self.told: dict[int, bytes] = {}
 
 
 class _Writer:
@@ -245,7 +251,7 @@ class _Writer:
             return _NOT_SHOWN, after
         raw = data[value:after]
         if kind == CHARACTER_SET and level.outer:
-            level.encodings = encodings_of(raw)
+            level.encodings = encodings_of(raw[:MOST_TERM_BYTES])
         elif kind == CONTEXT or len(vr) > 2:
             vr = self._vr_in_context(tag, vr, level)
             level.told[tag] = raw
@@ -304,8 +310,8 @@ class _Writer:
         return False
 
     def _told(self, tag: int, level: _Level) -> bytes | None:
-        """The value of another element of the same data set or, if it came before, item."""
-        if level.outer:
-            return level.told.get(tag)
-        found = self._header.element(tag)
-        return found[1] if found else None
+        """The value of another element of the same item, if it came before, or data set."""
+        told = level.told.get(tag)
+        if told is None and not level.outer and (found := self._header.element(tag)):
+            told = found[1]
+        return told

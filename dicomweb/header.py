@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
-from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, encodings_of
+from dicomweb.charset import Encodings, encodings_of
 from dicomweb.elements import (
     BULK_VRS,
     EXPLICIT_HEADERS,
@@ -14,7 +14,6 @@ from dicomweb.elements import (
     IMPLICIT_IN_EXPLICIT,
     LONG,
     SEQUENCE_END,
-    SPECIFIC_CHARACTER_SET,
     UNDEFINED_LENGTH,
     ElementHeaders,
     is_vr,
@@ -25,7 +24,7 @@ from dicomweb.elements import (
 _FORMAT = 1
 _IMPLICIT = 1
 _INFLATED = 2
-_COUNTS = Struct("<BII")
+_COUNTS = Struct("<BHII")
 _CUT = Struct("<IQQ")
 _LENGTH = Struct("<I").unpack_from
 _ITEM_END = bytes.fromhex("feff0de0")
@@ -70,8 +69,9 @@ class Header:
     """The file is deflated: the offsets of ``cuts`` count in the inflated data set."""
     dropped: frozenset[int] = frozenset()
     """Top-level tags that are not to be shown."""
+    character_sets: bytes = b""
+    """Specific Character Set of the top level, undecoded."""
     _offsets: dict[int, int] | None = field(default=None, repr=False)
-    _encodings: Encodings | None = field(default=None, repr=False)
 
     @property
     def headers(self) -> ElementHeaders:
@@ -101,10 +101,7 @@ class Header:
     @property
     def encodings(self) -> Encodings:
         """How the text of the top level is encoded."""
-        if self._encodings is None:
-            found = self.element(SPECIFIC_CHARACTER_SET)
-            self._encodings = encodings_of(found[1]) if found else DEFAULT_ENCODINGS
-        return self._encodings
+        return encodings_of(self.character_sets)
 
 
 def element_at(data: bytes, at: int, headers: ElementHeaders) -> tuple[str, int, int]:
@@ -171,7 +168,8 @@ def encode_header(header: Header, dropped: Iterable[int] = ()) -> bytes:
     flags = (_IMPLICIT if header.implicit else 0) | (_INFLATED if header.inflated else 0)
     payload = b"".join(
         (
-            _COUNTS.pack(flags, len(tags), len(header.cuts)),
+            _COUNTS.pack(flags, len(header.character_sets), len(tags), len(header.cuts)),
+            header.character_sets,
             b"".join(tag.to_bytes(4, "little") for tag in tags),
             b"".join(_CUT.pack(*cut) for cut in header.cuts),
             header.data,
@@ -188,8 +186,8 @@ def decode_header(encoded: bytes) -> Header:
     if encoded[0] != _FORMAT:
         raise ValueError(f"header format {encoded[0]} is not known")
     payload = zlib.decompress(memoryview(encoded)[1:])
-    flags, tag_count, cut_count = _COUNTS.unpack_from(payload)
-    start = _COUNTS.size
+    flags, character_set_bytes, tag_count, cut_count = _COUNTS.unpack_from(payload)
+    start = _COUNTS.size + character_set_bytes
     cuts_at = start + 4 * tag_count
     data_at = cuts_at + _CUT.size * cut_count
     tags = (payload[at : at + 4] for at in range(start, cuts_at, 4))
@@ -198,5 +196,6 @@ def decode_header(encoded: bytes) -> Header:
         data=payload[data_at:],
         cuts=tuple(map(Cut._make, _CUT.iter_unpack(payload[cuts_at:data_at]))),
         inflated=bool(flags & _INFLATED),
+        character_sets=payload[_COUNTS.size : start],
         dropped=frozenset(int.from_bytes(tag, "little") for tag in tags),
     )

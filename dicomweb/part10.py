@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from struct import unpack, unpack_from
 
 from dicomweb.bigendian import little_endian
+from dicomweb.charset import MOST_TERM_BYTES
 from dicomweb.dataset import DataSetWalk, encoded_headers
 from dicomweb.elements import (
     BIG_ENDIAN_HEADERS,
@@ -18,6 +19,7 @@ from dicomweb.elements import (
     EXPLICIT_HEADERS,
     IMPLICIT_HEADERS,
     LONG,
+    SPECIFIC_CHARACTER_SET,
     NotReadable,
     tag_text,
 )
@@ -98,6 +100,8 @@ def read_part10(view: memoryview, limits: Limits = DEFAULT_LIMITS) -> Part10File
         transfer_syntax_uid=syntax,
         dataset_start=stored_start,
     )
+    if character_sets := file.element(SPECIFIC_CHARACTER_SET):
+        file.character_sets = character_sets[1][:MOST_TERM_BYTES]
     if walk.pixel_data:
         file.frames = _frame_table(file, view, walk.pixel_data, walk.fragments)
     return file
