@@ -15,6 +15,8 @@ from typing import IO, NamedTuple, Self
 from dicomweb.errors import BadRequest, TooLarge
 
 CHUNK_BYTES = 2**20
+SENT_ALONE_BYTES = 64 * 1024
+"""A piece of a message that is shorter is sent together with others."""
 MAX_HEADERS_BYTES = 16 * 1024  # of one part, all lines together
 MAX_HEADERS = 64  # of one part
 MAX_PARTS = 100_000
@@ -165,6 +167,9 @@ class Envelope:
 
     def join(self, parts: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
         """The message whose parts have these Content-Types and contents."""
+        return _gathered(self._pieces(parts))
+
+    def _pieces(self, parts: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
         skip = len(_LINE_END)  # there is no line before the first boundary
         for content_type, data in parts:
             yield self._opening(content_type)[skip:]
@@ -312,6 +317,24 @@ def _cut_short() -> MultipartError:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The request exceeded the allowed limit of {limit} bytes.")
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Short pieces joined, so that each is not sent by itself; long ones as they are."""
+    short: list[bytes] = []
+    length = 0
+    for piece in pieces:
+        is_long = len(piece) >= SENT_ALONE_BYTES
+        if not is_long:
+            short.append(piece)
+            length += len(piece)
+        if short and (is_long or length >= SENT_ALONE_BYTES):
+            yield b"".join(short)
+            short, length = [], 0
+        if is_long:
+            yield piece
+    if short:
+        yield b"".join(short)
 
 
 def _forget(_data: memoryview) -> None:

@@ -43,10 +43,13 @@ class OpenedAhead:
             raise
 
     def __iter__(self) -> Iterator[BlobReader]:
-        while self._opened:
-            yield self._opened[0]
-            self._opened.popleft().close()
-            self._open_next()
+        try:
+            while self._opened:
+                yield self._opened[0]
+                self._opened.popleft().close()
+                self._open_next()
+        finally:
+            self.close()
 
     @property
     def first(self) -> BlobReader:

@@ -319,6 +319,17 @@ def test_another_parser_reads_the_same_out_of_an_envelope(contents):
     assert by_another_parser(body, envelope.boundary) == expected
 
 
+def test_short_parts_are_sent_together_and_long_ones_as_they_are():
+    short, long = b"s" * 1000, b"l" * 100_000
+    contents = [short] * 100 + [long] + [short]
+    envelope = Envelope()
+    pieces = list(envelope.join((DICOM, [content]) for content in contents))
+    assert [len(piece) >= 65_536 for piece in pieces] == [True, False, True, False]
+    assert pieces[2] is long
+    parts = by_splitting(b"".join(pieces), envelope.boundary.encode())
+    assert parts == [(DICOM, content) for content in contents]
+
+
 FRAGMENTS = st.lists(
     st.one_of(
         st.sampled_from([b"\r\n--b\r\n", b"\r\n--b--", b"\r\n--b\r\n" + HEAD, b"--b\r\n" + HEAD]),

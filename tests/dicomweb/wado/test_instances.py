@@ -192,7 +192,7 @@ def test_one_of_the_first_two_blobs_missing_is_noticed_before_the_first_byte(arc
 
 def test_a_later_blob_missing_breaks_the_answer_in_the_middle(archive, store, client, version):
     datasets = series_of(*[ExplicitVRLittleEndian] * 4)
-    store(*datasets)
+    store(*(with_pixels(ds, rows=200, columns=200) for ds in datasets))
     archive.blobs.delete([keys(archive, datasets[0].StudyInstanceUID)[2]])
     answer = client.get(f"/{version}/{path(datasets[0], 1)}")
     assert answer.status_code == 200
