@@ -77,11 +77,13 @@ class Measurement:
 class Report:
     """All of a run."""
 
-    proofs: list[Proof]
+    proofs: list[Proof] = field(default_factory=list)
     limits: list[Mapping[str, float]] = field(default_factory=list)
     """Of each round."""
     measurements: dict[str, list[Measurement]] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)
+    broken_off: str = ""
+    """Why the run ended early, if it did."""
 
     def add(self, cell: Cell, measurement: Measurement) -> None:
         """Add one cell of one round."""
@@ -96,6 +98,8 @@ class Report:
             for p in self.proofs
             if p.rate < p.least
         ]
+        if self.broken_off:
+            found.append(f"the run was broken off: {self.broken_off}")
         for name, rounds in self.measurements.items():
             lines = [line for measurement in rounds for line in measurement.problems]
             if lines:
@@ -179,7 +183,9 @@ def markdown(report: Report) -> str:
         [f"load generator against sink, {p.what}, 8 clients", f"{p.rate:,.0f}"]
         for p in report.proofs
     ]
-    limit_rows = [[name, f"{report.limit(name):,.0f}"] for name in report.limits[0]]
+    limit_rows = [
+        [name, f"{report.limit(name):,.0f}"] for limits in report.limits[:1] for name in limits
+    ]
     sections = [
         _table(("limit of this machine", "per second"), proofs + limit_rows),
         _table(COLUMNS, [_row(report, name) for name in report.measurements]),

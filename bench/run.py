@@ -197,10 +197,11 @@ def _server(arguments: argparse.Namespace, scratch: Path) -> Iterator[RunningSer
         yield server
 
 
-def _run(arguments: argparse.Namespace, cells: Sequence[Cell], scratch: Path) -> report.Report:
+def _run(arguments: argparse.Namespace, scratch: Path, result: report.Report) -> None:
+    cells = all_cells()
     chosen = [cell for cell in cells if re.search(arguments.only, cell.name)]
     _tell("load generator against sink")
-    result = report.Report(prove_generator(scratch, cells))
+    result.proofs += prove_generator(scratch, cells)
     first = FIRST_SERIAL
     if arguments.url:
         first += int(time.time() / 60) % RUNS * SERIALS_PER_RUN
@@ -216,7 +217,6 @@ def _run(arguments: argparse.Namespace, cells: Sequence[Cell], scratch: Path) ->
             for cell in chosen:
                 _tell(f"{turn}: {cell.name}")
                 result.add(cell, bench.measure(cell))
-    return result
 
 
 def _tell(line: str) -> None:
@@ -224,20 +224,23 @@ def _tell(line: str) -> None:
 
 
 def main() -> int:
-    """Measure, print the table and write the figures; 1 if an answer was wrong."""
+    """Measure, print the table and write the figures; 1 if an answer was wrong.
+
+    When it is interrupted or the server dies, what has been measured until then is printed.
+    """
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     build()
     started = datetime.now(UTC)
+    result = report.Report()
     with TemporaryDirectory(dir=OUT, prefix="scratch-") as scratch:
         try:
-            result = _run(arguments, all_cells(), Path(scratch))
-        except (LoadError, ServerError, WrongAnswerError) as error:
-            _tell(str(error))
+            _run(arguments, Path(scratch), result)
+        except (LoadError, ServerError, WrongAnswerError, KeyboardInterrupt) as error:
+            result.broken_off = str(error) or "interrupted"
             log = Path(scratch) / "server.log"
             if log.exists():
                 _tell(f"the server's log is in {shutil.copy(log, OUT)}")
-            return 1
     print(report.markdown(result))
     file = OUT / f"{started:%Y%m%dT%H%M%SZ}.json"
     file.write_text(json.dumps(report.as_json(result, started), indent=1), encoding="utf-8")
