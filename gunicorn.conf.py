@@ -31,7 +31,6 @@ worker_class = "gthread"
 timeout = settings.timeout_s
 graceful_timeout = settings.graceful_timeout_s
 keepalive = settings.keepalive_s
-sendfile = True
 forwarded_allow_ips = settings.trusted_proxies
 limit_request_line = 8190  # bytes, gunicorn's most: a list of some 1,900 frames
 accesslog = "-"
