@@ -36,4 +36,4 @@ PROTOTYPE: Mapping[tuple[str, int], float] = {
 
 # What a trivial Flask application reached beside the prototype, with 8 clients (limits.py).
 TRIVIAL_PAGE = 4000.0
-TRIVIAL_UPLOAD = 2050.0  # 1,800 to 2,300
+TRIVIAL_UPLOAD = 2050.0  # 1,800 to 2,300; how it read the body is not recorded
