@@ -71,12 +71,15 @@ class Header:
     """Top-level tags that are not to be shown."""
     character_sets: bytes = b""
     """Specific Character Set of the top level, undecoded."""
+    headers: ElementHeaders = field(init=False, repr=False, compare=False)
+    """How the top level is to be read."""
+    encodings: Encodings = field(init=False, repr=False, compare=False)
+    """How the text of the top level is encoded."""
     _offsets: dict[int, int] | None = field(default=None, repr=False)
 
-    @property
-    def headers(self) -> ElementHeaders:
-        """How the top level is to be read."""
-        return IMPLICIT_HEADERS if self.implicit else EXPLICIT_HEADERS
+    def __post_init__(self) -> None:
+        self.headers = IMPLICIT_HEADERS if self.implicit else EXPLICIT_HEADERS
+        self.encodings = encodings_of(self.character_sets)
 
     @property
     def offsets(self) -> dict[int, int]:
@@ -97,11 +100,6 @@ class Header:
         if not length and any(cut.position == value for cut in self.cuts):
             vr = vr if vr in BULK_VRS else "UN"  # too long for the VR that UN stands for
         return vr, b"" if vr == "SQ" else self.data[value : value + length]
-
-    @property
-    def encodings(self) -> Encodings:
-        """How the text of the top level is encoded."""
-        return encodings_of(self.character_sets)
 
 
 def element_at(data: bytes, at: int, headers: ElementHeaders) -> tuple[str, int, int]:

@@ -20,11 +20,12 @@ from dicomweb.elements import (
     IMPLICIT_HEADERS,
     LONG,
     SPECIFIC_CHARACTER_SET,
+    ElementHeaders,
     NotReadable,
     tag_text,
 )
 from dicomweb.frames import FrameTable, PixelDescription, encapsulated_frames, native_frames
-from dicomweb.header import Cut, Header, Limits, decode_header, encode_header
+from dicomweb.header import Cut, Header, Limits, decode_header, element_at, encode_header
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -90,21 +91,29 @@ def read_part10(view: memoryview, limits: Limits = DEFAULT_LIMITS) -> Part10File
     walk = DataSetWalk(view, start, order, limits)
     data = walk.run(headers)
     if order == ">":
-        data = little_endian(data)
+        data, headers = little_endian(data), EXPLICIT_HEADERS
     file = Part10File(
         implicit=headers is IMPLICIT_HEADERS,
         data=data,
         cuts=tuple(walk.cuts),
         inflated=inflated,
+        character_sets=_character_sets(data, walk.offsets, headers),
         _offsets=walk.offsets,
         transfer_syntax_uid=syntax,
         dataset_start=stored_start,
     )
-    if character_sets := file.element(SPECIFIC_CHARACTER_SET):
-        file.character_sets = character_sets[1][:MOST_TERM_BYTES]
     if walk.pixel_data:
         file.frames = _frame_table(file, view, walk.pixel_data, walk.fragments)
     return file
+
+
+def _character_sets(data: bytes, offsets: dict[int, int], headers: ElementHeaders) -> bytes:
+    """Specific Character Set of the top level, as much of it as counts."""
+    at = offsets.get(SPECIFIC_CHARACTER_SET)
+    if at is None:
+        return b""
+    _, value, length = element_at(data, at, headers)
+    return data[value : value + min(length, MOST_TERM_BYTES)]
 
 
 def inflated_data_set(view: memoryview, limits: Limits = DEFAULT_LIMITS) -> memoryview:
