@@ -90,7 +90,6 @@ class Settings(BaseModel):
         description="Largest body held in memory, in bytes; a larger one goes through a file. "
         "Workers x threads x this bounds the memory of bodies.",
     )
-    max_json_bytes: Bytes = Field(MIB, description="Largest JSON request body, in bytes.")
     max_header_bytes: Bytes = Field(
         64 * MIB, description="Largest header of an instance (all but bulk values), in bytes."
     )
@@ -99,9 +98,6 @@ class Settings(BaseModel):
     )
     qido_wildcards: bool = Field(
         True, description="Whether `*` and `?` in a search value are wildcards."
-    )
-    delete_grace_days: Annotated[int, Field(ge=0)] = Field(
-        3, description="Days that the file of a deleted instance is kept."
     )
     log_level: str = Field(
         "info",
