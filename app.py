@@ -20,7 +20,7 @@ from cli.db import db_commands
 from cli.settings import settings_command
 from dicomweb import logs
 from dicomweb.archive import Archive, open_archive
-from dicomweb.errors import BadRequest, status_and_message
+from dicomweb.errors import BadRequest, DicomwebError, status_and_message
 from dicomweb.settings import Settings
 from dicomweb.urls import Scope, UidConverter, base_url, partition_id, with_literals_in_lower_case
 from dicomweb.versions import SUPPORTED, VERSIONS, ApiVersion
@@ -142,7 +142,7 @@ def _http_error(error: HTTPException) -> Response | tuple[Response, int]:
 def _error(error: Exception) -> Response:
     """The one door for everything that goes wrong."""
     status, message = status_and_message(error)
-    if status >= 500:
+    if not isinstance(error, DicomwebError | ConnectionError):
         log.error("%s %s", request.method, request.url_rule or "unknown route", exc_info=error)
     response = Response(message, status, mimetype="text/plain")
     if status == 503:

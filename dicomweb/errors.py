@@ -4,6 +4,9 @@ Errors of the floors below know no status; :data:`STATUS_OF` gives them theirs. 
 people and are sent as plain text; they name attributes and UIDs, never a patient.
 """
 
+from dicomweb.settings import SettingsError
+from index.database import IndexConflict, IndexFailure, IndexUnavailable
+from index.schema import SchemaOutdated
 from storage.base import (
     BlobNotFound,
     BlobStoreForbidden,
@@ -11,9 +14,6 @@ from storage.base import (
     BlobStoreUnavailable,
     StorageError,
 )
-
-from index.database import IndexConflict, IndexFailure, IndexUnavailable
-from index.schema import SchemaOutdated
 
 
 class DicomwebError(Exception):
@@ -64,15 +64,18 @@ STATUS_OF: dict[type[Exception], int] = {
     IndexUnavailable: 503,
     IndexConflict: 503,
     SchemaOutdated: 503,
+    SettingsError: 503,
     IndexFailure: 503,
     BlobStoreUnavailable: 503,
     BlobStoreFull: 503,
     BlobStoreForbidden: 424,
     BlobNotFound: 500,  # a row without its blob is damage on our side, not the client's mistake
     StorageError: 503,
+    ConnectionError: 400,  # the client's: those to servers have their own errors
 }
 
 MESSAGE_OF = {
+    400: "The connection broke before the request had arrived.",
     503: "The service is temporarily unavailable. Try again later.",
     424: "The object store does not let the service in; its permissions have to be set right.",
     500: "An internal error occurred. The request id names it in the service's log.",
