@@ -5,7 +5,6 @@ depend on its size. Whether an instance is there already is decided by the uniqu
 the transaction.
 """
 
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -15,10 +14,11 @@ from typing import Any, NamedTuple
 
 import orjson
 import xxhash
+from peewee import NodeList
 
 from index import changefeed
 from index.changefeed import Action, Change
-from index.database import Index
+from index.database import INSERT_ROWS, Index
 from index.matching import fold, fold_name, name_words
 from index.models import Answer, Instance, InstanceHeader, Series, Study
 from index.statements import Statement, parameter, parameters
@@ -120,12 +120,12 @@ class _Level:
         self._key = self._place[-2:]
         self._find = Statement(
             lambda size: model.select(model.id, *self._key, *self._columns).where(
-                reduce(
-                    operator.or_,
+                NodeList(  # flat: SQLite does not parse a hundred expressions within each other
                     [
                         (self._key[0] == parameter()) & (self._key[1] == parameter())
                         for _ in range(size)
                     ],
+                    glue=" OR ",
                 )
             )
         )
@@ -176,7 +176,10 @@ class _Level:
 
     def _read(self, index: Index, places: Iterable[tuple[Any, ...]]) -> dict[Any, _Row]:
         keys = [place[-2:] for place in places]
-        rows = index.fetch(self._find, *chain.from_iterable(keys), size=len(keys))
+        rows: list[Any] = []
+        for start in range(0, len(keys), INSERT_ROWS):
+            some = keys[start : start + INSERT_ROWS]
+            rows += index.fetch(self._find, *chain.from_iterable(some), size=len(some))
         return {(parent, uid): _Row(number, values) for number, parent, uid, *values in rows}
 
     def _values(self, attributes: Attributes) -> list[Any]:

@@ -205,6 +205,14 @@ def test_processes_with_connections_of_their_own_make_a_study_once(database_url)
     index.close()
 
 
+def test_a_batch_may_have_any_number_of_studies_and_series(index):
+    for outcome in (Outcome.STORED, Outcome.EXISTS):
+        batch = [new_instance(f"1.{n}", f"1.{n}.1", f"1.{n}.1.1") for n in range(1200)]
+        assert store_instances(index, batch) == [outcome] * 1200
+    for model in (models.Study, models.Series, models.Instance):
+        assert len(index.fetch_query(model.select())) == 1200
+
+
 def test_a_transaction_that_fails_half_way_leaves_no_trace(index, monkeypatch):
     def broken(*_):
         raise IndexUnavailable("forced")
