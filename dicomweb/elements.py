@@ -4,11 +4,15 @@ Reading a header costs a slice and a dictionary look-up: the same few hundred co
 VR and length come back in every instance, so what eight bytes mean is worked out once and kept.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
 
-from pydicom.datadict import dictionary_VR, private_dictionary_VR
+# The tables themselves: dictionary_VR takes 10 us to say that it does not know a tag, which is too
+# much for a file that consists of such tags.
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom.datadict import private_dictionary_VR
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 INLINE_BYTES = 1024
@@ -62,6 +66,11 @@ SIMPLE_VRS = frozenset([*_SHORT_VRS.split(), *_LONG_VRS.split()]) - BULK_VRS - {
 """The VRs of values that are kept, shown and not made of items."""
 _DELIMITERS = {0xFFFEE000: ITEM, 0xFFFEE00D: ITEM_END, 0xFFFEE0DD: SEQUENCE_END}
 _AMBIGUOUS = {"US or SS": CONTEXT, "US or OW": CONTEXT}
+_REPEATING: dict[int, dict[int, tuple[str, str, str, str, str]]] = defaultdict(dict)
+"""Entries of repeating groups (60xx,3000) and elements, by the bits of the tag that count."""
+for _tag, _entry in RepeatersDictionary.items():
+    _mask = int("".join("0" if digit == "x" else "F" for digit in _tag), 16)
+    _REPEATING[_mask][int(_tag.replace("x", "0"), 16)] = _entry
 _MAX_HEADERS = 16384
 
 _TAG_LENGTH = Struct("<HHI").unpack
@@ -124,10 +133,11 @@ def known_vr(tag: int) -> str:
         return "UL"
     if is_private(tag):
         return "LO" if is_private_creator(tag) else "UN"
-    try:
-        vr = dictionary_VR(tag)
-    except KeyError:
-        return "UN"
+    entry = DicomDictionary.get(tag)
+    if entry is None:
+        found = (entries.get(tag & mask) for mask, entries in _REPEATING.items())
+        entry = next(filter(None, found), None)
+    vr = entry[0] if entry else "UN"
     return vr if len(vr) == 2 or vr in _AMBIGUOUS else "OW"
 
 

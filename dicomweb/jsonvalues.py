@@ -83,6 +83,8 @@ def _texts(vr: str, text: str) -> bytes:
 
 def _person_name(value: str) -> dict[str, str] | None:
     """The component groups that are not empty (PS3.18 F.2.2)."""
+    if not value:
+        return None
     groups = zip(_NAME_GROUPS, value.split("="), strict=False)
     return {name: text for name, group in groups if (text := group.rstrip(" "))} or None
 
@@ -93,10 +95,10 @@ def _number(text: str) -> str:
     Readers of JSON disagree about integers of more than 53 bits, and a number beyond the range of
     an IEEE 754 double would become infinite.
     """
-    if _JSON_NUMBER.fullmatch(text):
-        return text
     if not text:
         return "null"
+    if _JSON_NUMBER.fullmatch(text):
+        return text
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_NUMBER else None
     if match and (match[2] or match[3]):
         sign, whole, fraction, exponent = match.groups("")

@@ -1,7 +1,7 @@
 """Text in every character set, right or wrong, is decoded as pydicom does and without a warning."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
 from pydicom.valuerep import TEXT_VR_DELIMS
@@ -124,6 +124,7 @@ def test_all_bytes_in_all_encodings_become_text_that_json_can_have():
         decode(everything, (encoding, "iso2022_jp", "euc_kr")).encode("utf-8")
 
 
+@settings(derandomize=True, deadline=None, database=None)
 @given(
     st.sampled_from(list(EXTENSIONS)),
     st.lists(
