@@ -178,7 +178,7 @@ def _mistake(error: Any, source: str) -> str:
     if error["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
         return f"{PREFIX}{name.upper()}{source} is not a setting (settings: {known})"
-    return f"{PREFIX}{name.upper()}{source} is wrong: {error['msg']}"
+    return f"{PREFIX}{name.upper()}{source} is wrong: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _without_secrets(url: str) -> str:

@@ -147,7 +147,7 @@ class Adapter:
         """pg8000 is imported above."""
 
     def isolation_level_int(self, isolation_level: Any) -> Any:
-        """Levels are set by the server's default."""
+        """Return it: the level is set once, for the whole connection."""
         return isolation_level
 
     def get_binary_type(self) -> type[bytes]:
@@ -191,6 +191,7 @@ class Pg8000Database(PostgresqlDatabase):
             "startup_params": {
                 "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
                 "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+                "default_transaction_isolation": "read committed",
             },
         }
         arguments.update(_address(url, options), ssl_context=_tls(options))
