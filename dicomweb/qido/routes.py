@@ -1,5 +1,72 @@
 """Search (PS3.18 10.6): HTTP in and out."""
 
-from flask import Blueprint
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, request
+
+from dicomweb.media import DICOM_JSON, require_dicom_json
+from dicomweb.qido import parameters
+from dicomweb.qido.search import find
+from dicomweb.urls import Scope
+from index.search import Level
 
 bp = Blueprint("qido", __name__)
+
+MORE = "There are additional results that can be requested"
+"""PS3.18 8.3.4.4 has their number in it; counting them would cost as much as finding them."""
+
+
+@bp.get("/studies")
+def search_studies(scope: Scope) -> Response:
+    """Search for studies."""
+    return _search(scope, Level.STUDY, "/studies")
+
+
+@bp.get("/series")
+def search_series(scope: Scope) -> Response:
+    """Search for series."""
+    return _search(scope, Level.SERIES, "/series")
+
+
+@bp.get("/instances")
+def search_instances(scope: Scope) -> Response:
+    """Search for instances."""
+    return _search(scope, Level.INSTANCE, "/instances")
+
+
+@bp.get("/studies/<uid:study>/series")
+def search_series_of_study(scope: Scope, study: str) -> Response:
+    """Search for series of a study."""
+    return _search(scope, Level.SERIES, "/series", study)
+
+
+@bp.get("/studies/<uid:study>/instances")
+def search_instances_of_study(scope: Scope, study: str) -> Response:
+    """Search for instances of a study."""
+    return _search(scope, Level.INSTANCE, "/instances", study)
+
+
+@bp.get("/studies/<uid:study>/series/<uid:series>/instances")
+def search_instances_of_series(scope: Scope, study: str, series: str) -> Response:
+    """Search for instances of a series."""
+    return _search(scope, Level.INSTANCE, "/instances", study, series)
+
+
+def _search(scope: Scope, level: Level, resource: str, *uids: str) -> Response:
+    """Check the request in the order of its layers, then search."""
+    pairs = parameters.query_pairs(request.query_string)
+    accept = parameters.first_value(pairs, parameters.ACCEPT)
+    require_dicom_json(request.headers.get("Accept"), accept)
+    within = scope.reference(*uids).values[1:] if uids else ()
+    wildcards = scope.archive.settings.qido_wildcards
+    query = parameters.parse(pairs, level, len(within), wildcards=wildcards)
+    page = find(scope, level, within, query)
+    if not page.body:
+        return Response(status=204)
+    response = Response(page.body, content_type=DICOM_JSON)
+    if page.cursor is not None:
+        path = scope.url(*within) if within else scope.base
+        following = parameters.next_query(pairs, page.cursor)
+        response.headers["Link"] = f'<{path}{resource}?{following}>; rel="next"'
+        response.headers["Warning"] = f'299 {urlsplit(scope.base).hostname}: "{MORE}"'
+    return response
