@@ -1,4 +1,4 @@
-"""Explicit VR Big Endian (retired, PS3.5 A.3) turned into Little Endian."""
+"""Explicit VR Big Endian, retired from PS3.5 but not from archives, turned into Little Endian."""
 
 from struct import Struct
 

@@ -20,9 +20,8 @@ INLINE_BYTES = 1024
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 PIXEL_REPRESENTATION = 0x00280103
-PIXEL_DATA = 0x7FE00010
-PIXEL_DATA_TAGS = frozenset({PIXEL_DATA, 0x7FE00008, 0x7FE00009})
-"""Pixel Data, Float Pixel Data and Double Float Pixel Data."""
+PIXEL_DATA_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+"""Float Pixel Data, Double Float Pixel Data and Pixel Data."""
 
 BULK_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -65,7 +64,7 @@ _VR_KIND = {vr.encode(): (vr, PLAIN) for vr in _SHORT_VRS.split()} | {
 SIMPLE_VRS = frozenset([*_SHORT_VRS.split(), *_LONG_VRS.split()]) - BULK_VRS - {"SQ"}
 """The VRs of values that are kept, shown and not made of items."""
 _DELIMITERS = {0xFFFEE000: ITEM, 0xFFFEE00D: ITEM_END, 0xFFFEE0DD: SEQUENCE_END}
-_AMBIGUOUS = {"US or SS": CONTEXT, "US or OW": CONTEXT}
+_AMBIGUOUS = frozenset({"US or SS", "US or OW"})
 _REPEATING: dict[int, dict[int, tuple[str, str, str, str, str]]] = defaultdict(dict)
 """Entries of repeating groups (60xx,3000) and elements, by the bits of the tag that count."""
 for _tag, _entry in RepeatersDictionary.items():
@@ -127,7 +126,7 @@ def is_private_creator(tag: int) -> bool:
 def known_vr(tag: int) -> str:
     """The VR that the data dictionary gives a standard element; ``UN`` if it has none.
 
-    Also UN where the dictionary leaves open which bulk VR it is.
+    OW where the dictionary leaves open which bulk VR it is.
     """
     if tag & 0xFFFF == 0:
         return "UL"

@@ -185,7 +185,7 @@ def encapsulated_frames(
 
     :param items: from :func:`fragment_offsets`.
     :param frames: Number of Frames.
-    :param extended: Extended Offset Table, empty if there is none (PS3.3 C.7.6.3.1.8).
+    :param extended: Extended Offset Table, empty if there is none (PS3.3 C.7.6.3).
     """
     if len(items) < 3:
         return None

@@ -220,9 +220,9 @@ def _extended_offsets(file: Header, view: memoryview, items: int) -> Sequence[in
     at = file.offsets.get(0x7FE00001)
     if at is None:
         return ()
-    element = file.element(0x7FE00001)
-    value = element[1] if element else b""
+    _, start, length = element_at(file.data, at, file.headers)
+    value = file.data[start : start + length]
     for cut in file.cuts:
-        if cut.position == at + 12 and cut.length <= 8 * items:
+        if cut.position == start and cut.length <= 8 * items:
             value = bytes(view[cut.offset : cut.offset + cut.length])
     return unpack_from(f"<{len(value) // 8}Q", value)
