@@ -29,7 +29,7 @@ _FRAGMENT = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
 _FOUR_BYTE_ESCAPES = (b"\x1b$(", b"\x1b$)")
 _KNOW_THEIR_ESCAPES = frozenset(handled_encodings) - {"iso_ir_58"}  # that is GB 2312 to Python
 # A code extension ends with its line (PS3.5 6.1.2.5.3). It should end with its value or its part of
-# a name too; as in pydicom it does not, so that what forgot to switch again is read as it was meant.
+# a name too; as in pydicom it does not: text that forgot to switch again is read as it was meant.
 _LINE_END = re.compile(rb"[\t\n\f\r]")
 
 
