@@ -1,5 +1,7 @@
 """dicomweb-client does everything it can do with what this service has."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 import requests
@@ -7,7 +9,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
-from tests.datasets import dataset, with_pixels
+from tests.datasets import dataset, encoded, with_pixels
 
 
 @pytest.fixture
@@ -16,14 +18,16 @@ def study(dicomweb):
     series = [generate_uid(), generate_uid()]
     first = dataset(PatientID=generate_uid()[-20:])
     sets = [
-        with_pixels(
-            dataset(
-                PatientID=first.PatientID,
-                StudyInstanceUID=first.StudyInstanceUID,
-                SeriesInstanceUID=series[number // 2],
-                InstanceNumber=number + 1,
-            ),
-            frames=3,
+        as_file(
+            with_pixels(
+                dataset(
+                    PatientID=first.PatientID,
+                    StudyInstanceUID=first.StudyInstanceUID,
+                    SeriesInstanceUID=series[number // 2],
+                    InstanceNumber=number + 1,
+                ),
+                frames=3,
+            )
         )
         for number in range(4)
     ]
@@ -31,6 +35,11 @@ def study(dicomweb):
     assert len(answer.ReferencedSOPSequence) == 4
     assert "FailedSOPSequence" not in answer
     return sets
+
+
+def as_file(ds):
+    """The data set as read from a file, File Meta Information and all."""
+    return dcmread(BytesIO(encoded(ds)))
 
 
 def uids(datasets) -> set[str]:
