@@ -17,6 +17,14 @@ from dicomweb.logs import JsonFormatter, StderrHandler, configure, request_id
 PATIENT = "Doe^Jane"
 
 
+@pytest.fixture(autouse=True)
+def _between_requests():
+    """Other tests have served requests on this thread."""
+    token = request_id.set("")
+    yield
+    request_id.reset(token)
+
+
 @pytest.fixture
 def line():
     """The line of a record, taken apart."""

@@ -169,9 +169,11 @@ def test_a_follower_by_number_sees_every_entry_of_concurrent_writers_once_and_in
 
     with ThreadPoolExecutor(writers + 1) as pool:
         follower = pool.submit(follow)
-        for future in [pool.submit(write, writer) for writer in range(writers)]:
-            future.result()
-        done.set()
+        try:
+            for future in [pool.submit(write, writer) for writer in range(writers)]:
+                future.result()
+        finally:
+            done.set()
         seen = follower.result()
 
     expected = {
@@ -204,9 +206,11 @@ def test_a_window_of_time_waits_for_the_entries_that_are_about_to_be_seen_in_it(
         writer = pool.submit(write_slowly)
         assert written.wait(60)
         reader = pool.submit(read, time.time_ns() // 1000 + 1)
-        with pytest.raises(TimeoutError):  # were it not waiting, it would answer nothing at once
-            reader.result(timeout=0.2)
-        may_commit.set()
+        try:
+            with pytest.raises(TimeoutError):  # if it did not wait, it would answer nothing at once
+                reader.result(timeout=0.2)
+        finally:
+            may_commit.set()
         writer.result()
 
         assert [entry.sequence for entry in reader.result()] == [1]
