@@ -62,7 +62,7 @@ def commands(group: click.Group, prefix: str) -> list[tuple[str, click.Command]]
 
 def test_every_command_is_documented_with_its_options_and_nothing_else_is(routes: Flask):
     text = (ROOT / "docs/commands.md").read_text()
-    sections = dict(re.findall(r"^## `(flask [^`]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    sections = dict(re.findall(r"^## `(flask [^`]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     known = dict(commands(routes.cli, "flask"))
     assert set(sections) == set(known)
     for name, command in known.items():
@@ -91,4 +91,4 @@ def test_links_between_documents_lead_somewhere(document):
 def test_the_readme_names_targets_of_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`?make ([a-z]+)", (ROOT / "README.md").read_text()):
-        assert re.search(rf"^{target}:", makefile, re.M), target
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

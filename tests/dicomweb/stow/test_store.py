@@ -90,7 +90,7 @@ def test_a_single_instance_is_stored_and_referenced(post, version):
     assert item["00081190"]["vr"] == "UR"
     assert item["00081190"]["Value"] == [
         f"http://localhost/{version}/studies/{ds.StudyInstanceUID}"
-        + f"/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
+         f"/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
     ]
     assert set(orjson.loads(answer.data)) == {"00081199"}
 
