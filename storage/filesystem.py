@@ -14,11 +14,19 @@ folders. With the syncs made here every blob was whole. The folder comes after t
 log has been written and only a flush of the disk remains. The names of the folders above are synced
 once per process.
 
-**What it costs.** 525 KB files per second on ext4 with one thread and with eight, medians of rounds
-taken in turn on a machine where a tenth is noise: this way 1,176 and 1,907; written under the key,
-with ``fdatasync`` of the file alone, 1,265 and 1,889, and with the folder's sync 1,076 and 1,686.
-In another run a temporary name, a rename and the folder's sync gave 0.7 of the rate of eight
-threads. ``posix_fallocate`` changed nothing.
+**What it costs.** 525 KB files per second on ext4 with one thread and with eight, medians of 11
+rounds taken in turn on a machine where a tenth is noise:
+
+================================================================ ===== =====
+this store                                                       1,091 1,676
+the same steps without Python around them                        1,201 1,644
+the file nameless and synced, but not its folder                 1,281 1,797
+written under its key, ``fdatasync``: half a blob may be seen    1,222 1,741
+nameless, ``fdatasync``, link, sync of the folder                1,247 1,645
+temporary name, ``fdatasync``, rename, sync of the folder        1,084 1,391
+================================================================ ===== =====
+
+``posix_fallocate`` adds 3% (25 rounds), but libc emulates it by writing where it is not supported.
 """
 
 import contextlib

@@ -62,7 +62,7 @@ def commands(group: click.Group, prefix: str) -> list[tuple[str, click.Command]]
 
 def test_every_command_is_documented_with_its_options_and_nothing_else_is(routes: Flask):
     text = (ROOT / "docs/commands.md").read_text()
-    sections = dict(re.findall(r"^## `(flask [^`]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"(?ms)^## `(flask [^`]+)`\n(.*?)(?=^## |\Z)", text))
     known = dict(commands(routes.cli, "flask"))
     assert set(sections) == set(known)
     for name, command in known.items():

@@ -88,10 +88,9 @@ def test_a_single_instance_is_stored_and_referenced(post, version):
     assert item["00081150"] == {"vr": "UI", "Value": [ds.SOPClassUID]}
     assert item["00081155"] == {"vr": "UI", "Value": [ds.SOPInstanceUID]}
     assert item["00081190"]["vr"] == "UR"
-    assert item["00081190"]["Value"] == [
-        f"http://localhost/{version}/studies/{ds.StudyInstanceUID}"
-         f"/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
-    ]
+    study = f"http://localhost/{version}/studies/{ds.StudyInstanceUID}"
+    expected = f"{study}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
+    assert item["00081190"]["Value"] == [expected]
     assert set(orjson.loads(answer.data)) == {"00081199"}
 
 
