@@ -1,9 +1,10 @@
 """Store (PS3.18 10.5): HTTP in and out."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 
 from flask import Blueprint, Response, request
+from gunicorn.http.errors import NoMoreData, ParseException
 
 from dicomweb.errors import BadRequest, TooLarge, UnsupportedMediaType
 from dicomweb.media import DICOM, MULTIPART, MediaType, parse_media_type, require_dicom_json
@@ -63,10 +64,15 @@ def _parts(scope: Scope, content: MediaType) -> Generator[Part | SpooledPart, No
     elif body is not None and boundary is not None:
         yield from split(body, boundary)
     elif boundary is None:
-        yield from spool(_read, DICOM, directory, limit, zero_first=PREAMBLE_BYTES)
+        yield from spool(_reader(), DICOM, directory, limit, zero_first=PREAMBLE_BYTES)
     else:
         yield from stream(
-            _read, boundary, directory, limit, zero_first=PREAMBLE_BYTES, in_memory=IN_MEMORY_BYTES
+            _reader(),
+            boundary,
+            directory,
+            limit,
+            zero_first=PREAMBLE_BYTES,
+            in_memory=IN_MEMORY_BYTES,
         )
 
 
@@ -106,14 +112,35 @@ def _buffered(scope: Scope) -> bytes | None:
     if length > settings.max_buffered_bytes:
         return None
     body: bytes = request.environ["wsgi.input"].read(length)
-    if len(body) < length:
-        raise BadRequest(f"The body ended after {len(body)} of {length} bytes.")
+    _require_whole(len(body), length)
     return body
 
 
-def _read(size: int) -> bytes:
-    """Some of the body; nothing at its end."""
-    return request.stream.read(size)
+def _reader() -> Callable[[int], bytes]:
+    """What reads the body piece by piece, and nothing at its end.
+
+    It raises :class:`BadRequest` for a body that ends early: cut between two elements, a file
+    would pass for whole.
+    """
+    length, arrived = request.content_length or 0, 0
+
+    def read(size: int) -> bytes:
+        nonlocal arrived
+        try:
+            some = request.stream.read(size)
+        except (NoMoreData, ParseException) as error:
+            raise BadRequest("The chunked body is malformed or ends early.") from error
+        arrived += len(some)
+        if not some:
+            _require_whole(arrived, length)
+        return some
+
+    return read
+
+
+def _require_whole(arrived: int, length: int) -> None:
+    if arrived < length:
+        raise BadRequest(f"The body ended after {arrived} of {length} bytes.")
 
 
 def _answer(scope: Scope, study: str | None, results: list[Stored | Refused]) -> Response:
