@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 _KEY = re.compile(r"[^/.\0][^/\0]*(?:/[^/.\0][^/\0]*)*")
+_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)  # what needs no escapes
 _INSTANCE_KEY = re.compile(r"([^/]+)/([^/]+)/([^/]+)/([^/]+)_([0-9]{1,19})\.dcm")
 
 
@@ -71,6 +72,8 @@ def _escape(name: str) -> str:
     ``_-~.``, and also a leading dot: a partition may be called ``..``, and names starting with a
     dot belong to the stores.
     """
+    if _PLAIN.fullmatch(name):
+        return name
     if not name:
         raise ValueError("an empty name cannot be part of a key")
     escaped = quote(name, safe="")
