@@ -296,6 +296,20 @@ def test_no_host_is_an_error_of_ours(client, host):
     assert answer.status_code < 500
 
 
+@pytest.mark.parametrize("host", ["", "a b", "a/b", "a,b", 'a"b', "[::1", "ä"])
+def test_a_host_that_is_none_gets_into_no_answer(client, host):
+    answer = client.get("/v2/changefeed", environ_overrides={"HTTP_HOST": host})
+    assert (answer.status_code, answer.text) == (400, "The Host header names no host.")
+
+
+@pytest.mark.parametrize("path", ["", "/metadata", "/series", "/series/1.1"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_the_name_of_an_operation_is_no_study(client, version, path, method):
+    for spelling in ("$bulkUpdate", "%24bulkUpdate", "$BULKUPDATE", "$other"):
+        answer = client.open(f"/{version}/studies/{spelling}{path}", method=method)
+        assert answer.status_code == 404, spelling
+
+
 def retrieve_url(client: FlaskClient, **options) -> str:
     """The URL of a study as the answer to its store says it."""
     from tests.datasets import part10

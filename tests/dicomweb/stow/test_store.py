@@ -300,11 +300,19 @@ def test_an_invalid_indexed_value_is_refused_in_v1_and_dropped_in_v2(
     assert f"{ds[keyword].tag:08X}" not in {f"{int(tag, 16):08X}" for tag in shown}
 
 
-def test_several_values_of_an_indexed_attribute_are_accepted_with_a_warning_header_in_v1(client):
-    answer = client.post("/v1/studies", data=part10(Modality=["CT", "MR"]), content_type=DICOM)
+@pytest.mark.parametrize("host", ["localhost", "pacs.example.org", "10.0.0.1", "[::1]"])
+def test_several_values_of_an_indexed_attribute_are_accepted_with_a_warning_header_in_v1(
+    client, host
+):
+    answer = client.post(
+        "/v1/studies",
+        data=part10(Modality=["CT", "MR"]),
+        content_type=DICOM,
+        base_url=f"http://{host}:8080",
+    )
     assert answer.status_code == 200
     assert answer.headers["Warning"] == (
-        '299 localhost: "One or more indexed Dicom tag(s) have multiple values, '
+        f'299 {host}: "One or more indexed Dicom tag(s) have multiple values, '
         'only first value is indexed."'
     )
 
