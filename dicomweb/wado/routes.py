@@ -22,9 +22,9 @@ from storage.base import CHUNK_BYTES
 
 bp = Blueprint("wado", __name__)
 
-STUDY = "/studies/<study>"
-SERIES = f"{STUDY}/series/<series>"
-SOP_INSTANCE = f"{SERIES}/instances/<instance>"
+STUDY = "/studies/<uid:study>"
+SERIES = f"{STUDY}/series/<uid:series>"
+SOP_INSTANCE = f"{SERIES}/instances/<uid:instance>"
 
 
 @bp.get(STUDY)
@@ -39,8 +39,9 @@ def instances(
     return _sent(retrieve_instances(scope, reference, acceptable))
 
 
+@bp.get(f"{SOP_INSTANCE}/frames")
 @bp.get(f"{SOP_INSTANCE}/frames/<frames>")
-def frames(scope: Scope, study: str, series: str, instance: str, frames: str) -> Response:
+def frames(scope: Scope, study: str, series: str, instance: str, frames: str = "") -> Response:
     """Retrieve frames of an instance."""
     reference = scope.reference(study, series, instance)
     numbers = frame_numbers(frames)
