@@ -96,13 +96,23 @@ def _version(api: ApiVersion, segment: str) -> Blueprint:
         name = values.pop("partition", None)
         may_create = (request.blueprint or "").endswith("stow")
         number = 0 if unpartitioned else partition_id(archive, name, may_create=may_create)
-        origin = archive.settings.public_url or request.host_url.rstrip("/")
+        origin = archive.settings.public_url or _origin()
         base = base_url(origin, segment, name)
         values["scope"] = Scope(archive, api, number, name or DEFAULT_PARTITION, base)
 
     parent.url_value_preprocessor(enter)
     parent.after_request(_name_versions)
     return parent
+
+
+def _origin() -> str:
+    """Scheme and host as the client sees them.
+
+    :raise BadRequest: what it gave as host is none (RFC 9112 3.2).
+    """
+    if not request.host:
+        raise BadRequest("The Host header names no host.")
+    return request.host_url.rstrip("/")
 
 
 def _name_versions(response: Response) -> Response:

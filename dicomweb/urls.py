@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from werkzeug.routing import BaseConverter
 
@@ -16,6 +16,8 @@ UID = re.compile(r"[0-9.]{0,63}[0-9]", re.ASCII)
 """A UID as paths take it: at most 64 digits and dots, a digit last."""
 
 PARTITION_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+_PORT = re.compile(r":[0-9]*$", re.ASCII)
 
 _LITERALS = frozenset(
     [
@@ -91,6 +93,10 @@ class Scope:
         if instance is not None:
             url += f"/instances/{instance}"
         return url
+
+    def warning(self, text: str) -> str:
+        """Value of a ``Warning`` header: it names the host as the client sees it, without port."""
+        return f'299 {_PORT.sub("", urlsplit(self.base).netloc)}: "{text}"'
 
 
 def identifier(keyword: str, value: str) -> str:

@@ -1,7 +1,5 @@
 """Search (PS3.18 10.6): HTTP in and out."""
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, Response, request
 
 from dicomweb.media import DICOM_JSON, require_dicom_json
@@ -68,5 +66,5 @@ def _search(scope: Scope, level: Level, resource: str, *uids: str) -> Response:
         path = scope.url(*within) if within else scope.base
         following = parameters.next_query(pairs, page.cursor)
         response.headers["Link"] = f'<{path}{resource}?{following}>; rel="next"'
-        response.headers["Warning"] = f'299 {urlsplit(scope.base).hostname}: "{MORE}"'
+        response.headers["Warning"] = scope.warning(MORE)
     return response

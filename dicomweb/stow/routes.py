@@ -151,5 +151,5 @@ def _answer(scope: Scope, study: str | None, results: list[Stored | Refused]) ->
     answer.headers["Content-Type"] = "application/dicom+json"
     stored = [result for result in results if isinstance(result, Stored)]
     if not scope.api.drops_invalid_optional and any(one.has_many_values for one in stored):
-        answer.headers["Warning"] = f'299 {request.host.partition(":")[0]}: "{MANY_VALUES}"'
+        answer.headers["Warning"] = scope.warning(MANY_VALUES)
     return answer
