@@ -60,7 +60,8 @@ def _without_case(value: str) -> str:
 
 def _without_accents(value: str) -> str:
     decomposed = unicodedata.normalize("NFKD", _without_case(value))
-    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+    return unicodedata.normalize("NFC", bare)  # Hangul was decomposed, too: a syllable is one
 
 
 def _words(value: str) -> list[str]:

@@ -112,6 +112,22 @@ def test_a_name_pattern_does_not_match_a_piece_of_a_group(names, pattern):
     assert names(GROUPS)(matching.name_wild_card(pattern)) == []
 
 
+HANGUL = "Hong^Gildong=洪^吉洞=홍^길동"
+
+
+@pytest.mark.parametrize("pattern", ["홍^?동", "?^길동", "홍^길?", "홍*", "*길*"])
+def test_a_hangul_syllable_is_one_character(names, pattern):
+    find = names(HANGUL, "Kim^Minsu=金^民秀=김^민수")
+    assert find(matching.name_wild_card(pattern)) == [HANGUL]
+    decomposed = unicodedata.normalize("NFD", pattern)
+    assert find(matching.name_wild_card(decomposed)) == [HANGUL]
+
+
+@pytest.mark.parametrize("pattern", ["호*", "홍^길도?", "홍^???동"])
+def test_a_piece_of_a_hangul_syllable_is_not_in_a_name(names, pattern):
+    assert names(HANGUL)(matching.name_wild_card(pattern)) == []
+
+
 def test_a_star_matches_every_name_even_none(names):
     assert names("Doe^Jane", GROUPS, None)(matching.name_wild_card("*")) == [
         "Doe^Jane",
@@ -129,6 +145,12 @@ def test_the_longest_name_is_stored_and_found(names):
 
 
 # Fuzzy matching
+
+
+def test_a_word_begins_with_a_hangul_syllable_not_with_a_piece_of_it(words):
+    find = words(HANGUL)
+    assert find(matching.name_words_match("길 홍", wildcards=True)) == [HANGUL]
+    assert find(matching.name_words_match("호", wildcards=True)) == []
 
 
 @pytest.mark.parametrize(
