@@ -28,6 +28,7 @@ CAUSES = 4  # exceptions of a chain, the outermost
 _OUR_PACKAGES = {"app", "wsgi", "dicomweb", "index", "storage", "cli"}
 _OUR_LOGGERS = "gantry"
 _SERVER = "gunicorn"
+_OF_ADDRESSES = {"Connection in use: %s", "Invalid address: %s", "Can't connect to %s"}
 _CUT = str.maketrans(dict.fromkeys("'\"?", "\n"))
 
 
@@ -83,6 +84,8 @@ def _message(record: logging.LogRecord) -> str:
     """The text as far as it cannot hold anything of a patient."""
     package = record.name.partition(".")[0]
     if package == _OUR_LOGGERS:
+        return record.getMessage()[:MESSAGE_LENGTH]
+    if package == _SERVER and record.msg in _OF_ADDRESSES:
         return record.getMessage()[:MESSAGE_LENGTH]
     if package == _SERVER:  # it quotes request lines, headers and URLs with their queries
         return record.getMessage().translate(_CUT).partition("\n")[0][:MESSAGE_LENGTH]

@@ -114,6 +114,12 @@ def test_what_the_server_quotes_of_a_request_stays_out(line, message, logged):
     assert found["message"].endswith(logged)
 
 
+@pytest.mark.parametrize("message", ["Connection in use: %s", "Can't connect to %s"])
+def test_an_address_that_the_server_cannot_listen_on_is_told(line, message):
+    address = str(("127.0.0.1", 8080))  # as gunicorn writes it, with quotes
+    assert line("gunicorn.error", message, address)["message"] == message % address
+
+
 def test_of_other_libraries_only_the_place_is_told(line):
     found = line("pydicom", f"Invalid value for VR PN: {PATIENT}")
     assert found["message"] == "from z:7 work"
