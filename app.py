@@ -1,5 +1,6 @@
 """The application factory: the only place where the parts meet."""
 
+import contextlib
 import logging
 import re
 import uuid
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 import dicomweb.changefeed.routes
@@ -25,6 +27,7 @@ from dicomweb.settings import Settings
 from dicomweb.urls import Scope, UidConverter, base_url, partition_id, with_literals_in_lower_case
 from dicomweb.versions import SUPPORTED, VERSIONS, ApiVersion
 from index.partitions import DEFAULT_PARTITION
+from storage.base import CHUNK_BYTES
 
 log = logging.getLogger("gantry")
 
@@ -43,6 +46,8 @@ SECURITY_HEADERS = {
 }
 FORWARDED = {"HTTP_X_FORWARDED_FOR": "REMOTE_ADDR", "HTTP_X_FORWARDED_HOST": "HTTP_HOST"}
 WsgiApp = Callable[..., Iterable[bytes]]
+REFUSED_BYTES = 16 * 1024 * 1024
+"""A refused body of at most this is read to its end."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 VERSION_SEGMENT = re.compile(r"/v\d{1,9}(\.\d{1,9})?(-[a-z]{1,20})?(/|$)", re.ASCII)
 
@@ -128,11 +133,25 @@ def _check_query(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 
 def _finish(response: Response) -> Response:
+    if response.status_code >= 400:
+        _read_rest()
     if response.status_code in {204, 304}:
         response.headers.pop("Content-Type", None)  # there is nothing that it could be of
     response.headers.update(SECURITY_HEADERS)
     response.headers["X-Request-Id"] = request.environ[logs.REQUEST_ID]
     return response
+
+
+def _read_rest() -> None:
+    """Read a refused body to its end, unless it is too long to bother.
+
+    Otherwise the server closes the connection after an answer that says it stays open, and the
+    next request of the client may be lost.
+    """
+    left = REFUSED_BYTES if (request.content_length or 0) <= REFUSED_BYTES else 0
+    with contextlib.suppress(OSError, ParseException):  # then the connection is closed anyway
+        while left > 0 and (some := request.environ["wsgi.input"].read(min(left, CHUNK_BYTES))):
+            left -= len(some)
 
 
 def _http_error(error: HTTPException) -> Response | tuple[Response, int]:

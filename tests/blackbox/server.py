@@ -60,6 +60,17 @@ class Server:
             time.sleep(0.05)
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
+    def raw(self, request: bytes) -> bytes:
+        """What is answered to these bytes, up to the end of the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            received = b""
+            with contextlib.suppress(ConnectionResetError):
+                while some := connection.recv(65536):
+                    received += some
+            return received
+
     def processes(self) -> list[int]:
         """Ids of the arbiter and its workers."""
         group = self._process.pid

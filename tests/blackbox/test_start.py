@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -175,18 +174,6 @@ def test_every_request_is_logged_with_the_id_that_it_was_answered_with(own_serve
     assert lines[3]["received_bytes"] == len(answers[3].request.body)
 
 
-def raw(server: Server, request: bytes) -> bytes:
-    """What the server answers to these bytes, up to its end."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
-        received = b""
-        with contextlib.suppress(ConnectionResetError):
-            while some := connection.recv(65536):
-                received += some
-        return received
-
-
 def test_nothing_of_a_patient_reaches_the_log(own_server):
     url = f"{own_server.url}/v2"
     body = part10(PatientName=PATIENT, PatientID=PATIENT)
@@ -205,7 +192,7 @@ def test_nothing_of_a_patient_reaches_the_log(own_server):
         f"GET /v2/studies HTTP/1.1\r\nHost: x\r\nContent-Length: {PATIENT}\r\n\r\n",
         f"GET /v2/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {PATIENT}\r\n\r\n",
     ):
-        assert raw(own_server, request.encode())[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 501"}
+        assert own_server.raw(request.encode())[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 501"}
     requests_logged(own_server, *answers)
 
     log = own_server.log.read_text()
@@ -220,7 +207,7 @@ def test_a_list_of_five_hundred_frames_fits_into_a_request_line(own_server):
 
 
 def test_a_request_line_beyond_the_limit_is_refused(own_server):
-    answered = raw(own_server, b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    answered = own_server.raw(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answered.startswith(b"HTTP/1.1 414 ")
 
 

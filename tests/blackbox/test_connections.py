@@ -1,0 +1,65 @@
+"""Connections stay usable, or are closed, whatever a client sends over them."""
+
+import re
+
+import pytest
+
+from tests.blackbox.server import Server
+from tests.datasets import part10
+
+NEXT = b"GET /health/check HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+DICOM = b"Content-Type: application/dicom\r\n"
+LARGE = bytes(300_000)
+
+
+def post(path: str, headers: bytes, body: bytes) -> bytes:
+    return b"POST %b HTTP/1.1\r\nHost: h\r\n%b\r\n%b" % (path.encode(), headers, body)
+
+
+def with_length(path: str, headers: bytes, body: bytes) -> bytes:
+    return post(path, b"%bContent-Length: %d\r\n" % (headers, len(body)), body)
+
+
+def chunked(path: str, headers: bytes, body: bytes) -> bytes:
+    chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    return post(path, headers + b"Transfer-Encoding: chunked\r\n", chunk)
+
+
+def statuses(server: Server, request: bytes) -> list[int]:
+    """Status of each answer to these bytes."""
+    found = re.findall(rb"HTTP/1\.[01] ([2-5]\d\d) ", server.raw(request))
+    return [int(status) for status in found]
+
+
+@pytest.mark.parametrize("framed", [with_length, chunked])
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/v2/studies", b"Content-Type: text/plain\r\n", 415),
+        ("/v2/studies", DICOM + b"Expect: 100-continue\r\nAccept: text/html\r\n", 406),
+        ("/v2/studies/x", DICOM, 400),
+        ("/v2/studies", b"Content-Type: multipart/related; boundary=b\r\n", 400),
+        ("/v2/nothing", DICOM, 404),
+        ("/v2/changefeed", DICOM, 405),
+        ("/v2/studies", DICOM, 409),
+    ],
+)
+def test_the_request_after_one_with_a_refused_body_is_answered(
+    server, framed, path, headers, status
+):
+    assert statuses(server, framed(path, headers, LARGE) + NEXT) == [status, 200]
+
+
+@pytest.mark.parametrize(
+    "body", [b"zz\r\n", b"5\r\nab", b"3\r\nabcdef", b"3\r\nabc\r\n0\r\nno header\r\n\r\n"]
+)
+@pytest.mark.parametrize("content_type", [DICOM, b"Content-Type: text/plain\r\n"])
+def test_after_a_malformed_chunked_body_the_connection_is_closed(server, content_type, body):
+    request = post("/v2/studies", content_type + b"Transfer-Encoding: chunked\r\n", body)
+    assert statuses(server, request + NEXT) == [400 if content_type == DICOM else 415]
+
+
+def test_a_client_of_http_1_0_is_answered_and_the_connection_closed(server):
+    body = part10()
+    request = with_length("/v2/studies", DICOM, body).replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert statuses(server, request + NEXT) == [200]
