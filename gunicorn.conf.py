@@ -1,6 +1,8 @@
 """Gunicorn's settings, made from Gantry's. A wrong one stops the start with a message."""
 
 import os
+import socket
+import struct
 import sys
 import warnings
 from importlib.util import find_spec
@@ -76,6 +78,17 @@ def _example() -> str:
         if example.exists():
             return str(example)
     return "FILE"
+
+
+def pre_fork(server: Any, _worker: Any) -> None:
+    """Give up clients that stall within a request or an answer, each of which holds a thread.
+
+    Connections inherit this of the socket they come in by.
+    """
+    time_limit = struct.pack("ll", settings.keepalive_s, 0)
+    for listener in server.LISTENERS:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, time_limit)
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -83,7 +83,9 @@ class Settings(BaseModel):
     graceful_timeout_s: Count = Field(
         30, description="Seconds that running requests have to end when the service stops."
     )
-    keepalive_s: Count = Field(75, description="Seconds that an idle connection is kept open.")
+    keepalive_s: Count = Field(
+        75, description="Seconds that an idle connection is kept open, also in mid request."
+    )
     max_request_bytes: Bytes = Field(4 * GIB, description="Largest body of a store, in bytes.")
     max_buffered_bytes: Bytes = Field(
         16 * MIB,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 
 from flask import Blueprint, Response, request
-from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.http.errors import ParseException
 
 from dicomweb.errors import BadRequest, TooLarge, UnsupportedMediaType
 from dicomweb.media import DICOM, MULTIPART, MediaType, parse_media_type, require_dicom_json
@@ -111,7 +111,7 @@ def _buffered(scope: Scope) -> bytes | None:
         )
     if length > settings.max_buffered_bytes:
         return None
-    body: bytes = request.environ["wsgi.input"].read(length)
+    body = _some(length)
     _require_whole(len(body), length)
     return body
 
@@ -122,20 +122,29 @@ def _reader() -> Callable[[int], bytes]:
     It raises :class:`BadRequest` for a body that ends early: cut between two elements, a file
     would pass for whole.
     """
-    length, arrived = request.content_length or 0, 0
+    length, arrived = request.content_length, 0
 
     def read(size: int) -> bytes:
         nonlocal arrived
-        try:
-            some = request.stream.read(size)
-        except (NoMoreData, ParseException) as error:
-            raise BadRequest("The chunked body is malformed or ends early.") from error
+        some = _some(size if length is None else min(size, length - arrived))
         arrived += len(some)
-        if not some:
+        if not some and length is not None:
             _require_whole(arrived, length)
         return some
 
     return read
+
+
+def _some(size: int) -> bytes:
+    """At most that many bytes of the body; fewer only at its end.
+
+    :raise BadRequest: the connection breaks or stalls, or a chunk is malformed.
+    """
+    try:
+        some: bytes = request.environ["wsgi.input"].read(size)
+    except (OSError, ParseException) as error:
+        raise BadRequest("The body did not arrive whole, or its chunks are malformed.") from error
+    return some
 
 
 def _require_whole(arrived: int, length: int) -> None:

@@ -1,10 +1,13 @@
 """Connections stay usable, or are closed, whatever a client sends over them."""
 
 import re
+import socket
+from contextlib import ExitStack
 
 import pytest
+import requests
 
-from tests.blackbox.server import Server
+from tests.blackbox.server import Server, running
 from tests.datasets import part10
 
 NEXT = b"GET /health/check HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
@@ -63,3 +66,15 @@ def test_a_client_of_http_1_0_is_answered_and_the_connection_closed(server):
     body = part10()
     request = with_length("/v2/studies", DICOM, body).replace(b"HTTP/1.1", b"HTTP/1.0")
     assert statuses(server, request + NEXT) == [200]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"POST /v2/studies HT", with_length("/v2/studies", DICOM, b"12345")[:-3]]
+)
+def test_clients_that_stall_in_mid_request_do_not_keep_others_out_for_long(tmp_path, sent):
+    one_thread = {"workers": "1", "threads": "1", "keepalive_s": "1"}
+    with running(tmp_path / "data", **one_thread) as server, ExitStack() as connections:
+        for _ in range(4):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            connections.enter_context(connection).sendall(sent)
+        assert requests.get(f"{server.url}/health/check", timeout=60).status_code == 200
