@@ -36,7 +36,7 @@ def instances(
     """Retrieve a study, a series or an instance."""
     reference = scope.reference(study, series, instance)
     acceptable = _acceptable(INSTANCES if instance is None else INSTANCE)
-    return _sent(retrieve_instances(scope, reference, acceptable))
+    return _sent(scope, retrieve_instances(scope, reference, acceptable))
 
 
 @bp.get(f"{SOP_INSTANCE}/frames")
@@ -46,7 +46,7 @@ def frames(scope: Scope, study: str, series: str, instance: str, frames: str = "
     reference = scope.reference(study, series, instance)
     numbers = frame_numbers(frames)
     acceptable = require_form_for(numbers, _acceptable(FRAMES))
-    return _sent(retrieve_frames(scope, reference, numbers, acceptable))
+    return _sent(scope, retrieve_frames(scope, reference, numbers, acceptable))
 
 
 @bp.get(f"{STUDY}/metadata")
@@ -77,7 +77,7 @@ def _acceptable(offer: Offer) -> Sequence[Representation]:
     return offer.acceptable(request.headers.get("Accept"), request.args.get("accept"))
 
 
-def _sent(answer: Answer) -> Response:
+def _sent(scope: Scope, answer: Answer) -> Response:
     """The answer as it stands: a real file goes out by ``sendfile`` where the server can."""
     body: Iterable[bytes] = answer.body
     if request.method == "HEAD":
@@ -85,6 +85,9 @@ def _sent(answer: Answer) -> Response:
         body = ()
     elif answer.file and "wsgi.file_wrapper" in request.environ:
         body = wrap_file(request.environ, answer.file, CHUNK_BYTES)
+        if connection := request.environ.get("gunicorn.socket"):
+            # Python's sendfile goes by this limit only, not by that of the listening socket.
+            connection.settimeout(scope.archive.settings.keepalive_s)
     response = Response(body, direct_passthrough=True)
     response.headers["Content-Type"] = answer.content_type
     response.headers["Content-Length"] = str(answer.length)

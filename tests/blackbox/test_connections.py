@@ -8,11 +8,12 @@ import pytest
 import requests
 
 from tests.blackbox.server import Server, running
-from tests.datasets import part10
+from tests.datasets import dataset, encoded, part10, with_pixels
 
 NEXT = b"GET /health/check HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 DICOM = b"Content-Type: application/dicom\r\n"
 LARGE = bytes(300_000)
+ONE_THREAD = {"workers": "1", "threads": "1", "keepalive_s": "1"}
 
 
 def post(path: str, headers: bytes, body: bytes) -> bytes:
@@ -32,6 +33,12 @@ def statuses(server: Server, request: bytes) -> list[int]:
     """Status of each answer to these bytes."""
     found = re.findall(rb"HTTP/1\.[01] ([2-5]\d\d) ", server.raw(request))
     return [int(status) for status in found]
+
+
+def connect(server: Server, connections: ExitStack, request: bytes) -> None:
+    """Send these bytes over a connection that then stays open."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    connections.enter_context(connection).sendall(request)
 
 
 @pytest.mark.parametrize("framed", [with_length, chunked])
@@ -72,9 +79,21 @@ def test_a_client_of_http_1_0_is_answered_and_the_connection_closed(server):
     "sent", [b"POST /v2/studies HT", with_length("/v2/studies", DICOM, b"12345")[:-3]]
 )
 def test_clients_that_stall_in_mid_request_do_not_keep_others_out_for_long(tmp_path, sent):
-    one_thread = {"workers": "1", "threads": "1", "keepalive_s": "1"}
-    with running(tmp_path / "data", **one_thread) as server, ExitStack() as connections:
+    with running(tmp_path / "data", **ONE_THREAD) as server, ExitStack() as connections:
         for _ in range(4):
-            connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-            connections.enter_context(connection).sendall(sent)
+            connect(server, connections, sent)
+        assert requests.get(f"{server.url}/health/check", timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("accept", ["application/dicom", 'multipart/related; type="*/*"'])
+def test_clients_that_do_not_take_their_answer_do_not_keep_others_out_for_long(tmp_path, accept):
+    ds = with_pixels(dataset(), 4096, 4096)
+    path = f"/v2/studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}"
+    path += f"/instances/{ds.SOPInstanceUID}"
+    request = f"GET {path} HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\r\n".encode()
+    with running(tmp_path / "data", **ONE_THREAD) as server, ExitStack() as connections:
+        store = with_length("/v2/studies", DICOM + b"Connection: close\r\n", encoded(ds))
+        assert statuses(server, store) == [200]
+        for _ in range(4):
+            connect(server, connections, request)
         assert requests.get(f"{server.url}/health/check", timeout=60).status_code == 200
