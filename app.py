@@ -100,6 +100,8 @@ def _version(api: ApiVersion, segment: str) -> Blueprint:
         unpartitioned = "partition" not in values
         name = values.pop("partition", None)
         may_create = (request.blueprint or "").endswith("stow")
+        if may_create:
+            dicomweb.stow.routes.body_type()  # a body of no use makes no partition
         number = 0 if unpartitioned else partition_id(archive, name, may_create=may_create)
         origin = archive.settings.public_url or _origin()
         base = base_url(origin, segment, name)

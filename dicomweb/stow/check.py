@@ -69,6 +69,8 @@ class Verdict:
 def check(header: Header, api: ApiVersion, study: str | None) -> Verdict:
     """Check an instance that is to be stored.
 
+    An invalid PatientID refuses it in every version; only an empty one may be dropped.
+
     :param study: UID of the study it must belong to; None if any will do.
     """
     failure = _missing(header, api) or _invalid_uid(header) or _other_study(header, study)
@@ -76,7 +78,9 @@ def check(header: Header, api: ApiVersion, study: str | None) -> Verdict:
         return Verdict([failure], [], frozenset(), False)
     invalid = dict(_invalid_values(header, api))
     many = any(len(values(header, tag) or ()) > 1 for tag in INDEXED)
-    if api.drops_invalid_optional:
+    if api.drops_invalid_optional and not (
+        PATIENT_ID in invalid and first_value(header, PATIENT_ID)
+    ):
         return Verdict([], list(invalid.values()), frozenset(invalid), many)
     return Verdict(list(invalid.values()), [], frozenset(), many)
 
@@ -120,18 +124,20 @@ def _invalid_values(header: Header, api: ApiVersion) -> Iterator[tuple[int, str]
         if element is None:
             continue
         found = values(header, tag) or ("",)
-        if wrong := _wrong(tag, element[0], found[0], api):
+        if wrong := _wrong(tag, element[0], found, api):
             yield tag, _comment(tag, wrong)
         elif tag == PATIENT_ID and not first_value(header, tag):
             yield tag, _comment(tag, f"The required tag '{_written(tag)}' is missing.")
 
 
-def _wrong(tag: int, vr: str, value: str, api: ApiVersion) -> str | None:
+def _wrong(tag: int, vr: str, found: tuple[str, ...], api: ApiVersion) -> str | None:
     expected = dictionary_VR(tag)
     if vr != expected:
         return f"The tag '{_written(tag)}' is expected to have VR '{expected}' but has '{vr}'."
+    if api.drops_invalid_optional and len(found) > 1:
+        return f"Number of items {len(found)} does not match ValueMultiplicity 1."
     padding = "\0 " if api.drops_invalid_optional else " "
-    wrong = RULES[expected](value.rstrip(padding))
+    wrong = RULES[expected](found[0].rstrip(padding))
     return _failed(tag, wrong) if wrong else None
 
 

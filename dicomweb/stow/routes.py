@@ -25,7 +25,7 @@ MANY_VALUES = "One or more indexed Dicom tag(s) have multiple values, only first
 @bp.post("/studies/<uid:study>")
 def store_instances(scope: Scope, study: str | None = None) -> Response:
     """Store Instances (PS3.18 10.5)."""
-    content = _content()
+    content = body_type()
     if study is not None:
         study = identifier("StudyInstanceUID", study)
     require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
@@ -34,7 +34,7 @@ def store_instances(scope: Scope, study: str | None = None) -> Response:
     return _answer(scope, study, results)
 
 
-def _content() -> MediaType:
+def body_type() -> MediaType:
     """What the body is said to be.
 
     :raise UnsupportedMediaType: nothing that can be stored.

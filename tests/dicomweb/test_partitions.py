@@ -13,7 +13,8 @@ def test_without_the_feature_the_list_and_every_partition_route_are_refused(clie
     for path in ("partitions", "partitions/one/studies", "partitions/one/studies/1.1"):
         answer = client.get(f"/{version}/{path}")
         assert (answer.status_code, answer.text) == (400, DISABLED), path
-    stored = client.post(f"/{version}/partitions/one/studies")
+    dicom = "application/dicom"
+    stored = client.post(f"/{version}/partitions/one/studies", content_type=dicom)
     assert (stored.status_code, stored.text) == (400, DISABLED)
     deleted = client.delete(f"/{version}/partitions/one/studies/1.1")
     assert (deleted.status_code, deleted.text) == (400, DISABLED)

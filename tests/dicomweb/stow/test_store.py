@@ -273,8 +273,6 @@ def test_an_instance_of_another_study_than_the_urls_is_refused(post):
         ("StudyDate", "NotAValidStudyDate"),
         ("StudyDate", "20210231"),
         ("PatientBirthDate", "1970"),
-        ("PatientID", "x" * 65),
-        ("PatientID", "a\x01b"),
         ("PatientName", "a=b=c=d"),
         ("PatientName", "a^b^c^d^e^f"),
         ("PatientName", "x" * 65),
@@ -298,6 +296,35 @@ def test_an_invalid_indexed_value_is_refused_in_v1_and_dropped_in_v2(
     assert len(comments(stored(answer)[0])) == 1
     shown = client.get(f"/v2/studies/{ds.StudyInstanceUID}/metadata").json[0]
     assert f"{ds[keyword].tag:08X}" not in {f"{int(tag, 16):08X}" for tag in shown}
+
+
+@pytest.mark.parametrize("value", ["x" * 65, "a\x01b", "\0123\0"])
+def test_an_invalid_patient_id_is_refused_in_both_versions(post, value):
+    answer = post(part10(PatientID=value))
+    assert answer.status_code == 409
+    assert comments(failed(answer)[0])[0].startswith("DICOM100: (0010,0020) - ")
+
+
+def test_several_patient_ids_are_refused_in_both_versions(post):
+    answer = post(part10(PatientID=["A", "B"]))
+    assert answer.status_code == 409
+    assert comments(failed(answer)[0])[0].startswith("DICOM100: (0010,0020) - ")
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["Modality", "StudyDate", "StudyDescription", "AccessionNumber", "PatientName"],
+)
+def test_several_values_of_an_indexed_attribute_are_dropped_with_a_warning_in_v2(client, keyword):
+    value = ["20240101", "20240102"] if keyword == "StudyDate" else ["A", "B"]
+    ds = dataset(**{keyword: value})
+    answer = client.post("/v2/studies", data=encoded(ds), content_type=DICOM)
+    assert answer.status_code == 202
+    assert stored(answer)[0]["00081196"]["Value"] == [1]
+    (comment,) = comments(stored(answer)[0])
+    assert "ValueMultiplicity" in comment
+    (shown,) = client.get(f"/v2/studies/{ds.StudyInstanceUID}/metadata").json
+    assert f"{ds[keyword].tag:08X}" not in {tag.upper() for tag in shown}
 
 
 @pytest.mark.parametrize("host", ["localhost", "pacs.example.org", "10.0.0.1", "[::1]"])
@@ -386,6 +413,17 @@ def test_a_wrong_content_type_is_told_before_a_malformed_uid_and_that_before_a_w
     assert post(b"", "text/plain", "studies/x", Accept="text/html").status_code == 415
     assert post(b"", DICOM, "studies/x", Accept="text/html").status_code == 400
     assert post(b"", DICOM, "studies/1.2", Accept="text/html").status_code == 406
+
+
+def test_a_wrong_content_type_is_told_before_a_wrong_partition_and_makes_none(
+    client, archive, version
+):
+    settings = archive.settings.model_copy(update={"partitions": True})
+    object.__setattr__(archive, "settings", settings)
+    for path in ("partitions/fresh/studies", "partitions/$/studies", "studies"):
+        answer = client.post(f"/{version}/{path}", data=b"", content_type="text/plain")
+        assert answer.status_code == 415, path
+    assert [partition.name for partition in archive.partitions.list()] == ["Microsoft.Default"]
 
 
 def test_a_body_over_the_limit_is_refused_with_the_limit(post, archive):
