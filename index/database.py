@@ -82,16 +82,19 @@ class Index:
             rows += self.fetch(statement, *some, size=len(some))
         return rows
 
-    def insert(self, statement: Statement, values: Sequence[Any], width: int) -> None:
+    def insert(self, statement: Statement, values: Sequence[Any], width: int) -> list[Row]:
         """Run a multi-row INSERT, at most :data:`INSERT_ROWS` rows in one statement.
 
         :param values: of all rows, row by row.
         :param width: values per row.
+        :return: what the statement returns of the rows that it wrote.
         """
         step = INSERT_ROWS * width
+        returned: list[Row] = []
         for start in range(0, len(values), step):
             some = values[start : start + step]
-            self.fetch(statement, *some, size=len(some) // width)
+            returned += self.fetch(statement, *some, size=len(some) // width)
+        return returned
 
     def fetch_locked(
         self, statement: Statement, *parameters: Any, against_references: bool = False
@@ -186,7 +189,8 @@ class Index:
 
     def tables(self) -> set[str]:
         """Names of the tables that exist."""
-        return set(self._ask(self._database.get_tables))
+        names = self._ask(self._database.get_tables)
+        return {name for name in names if not name.startswith("sqlite_")}
 
     def columns(self, table: str) -> set[str]:
         """Names of a table's columns."""

@@ -15,7 +15,7 @@ from index.database import Index, IndexFailure
 
 WORDS = {
     "sqlite": {
-        "identity": "INTEGER PRIMARY KEY",
+        "identity": "INTEGER PRIMARY KEY AUTOINCREMENT",  # no number is used again
         "text": "",
         "blob": "BLOB",
         "digest": "BLOB",

@@ -5,11 +5,12 @@ depend on its size. Whether an instance is there already is decided by the uniqu
 the transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
-from itertools import chain
+from itertools import chain, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -145,17 +146,16 @@ class _Level:
             )
         )
 
-    def ensure(self, index: Index, wanted: dict[tuple[Any, ...], Attributes]) -> dict[Any, _Row]:
-        """The rows of these places by their keys; those missing are made."""
-        found = self._read(index, wanted)
-        missing = sorted(place for place in wanted if place[-2:] not in found)
-        if missing:
-            values = [
-                value for place in missing for value in (*place, *self._values(wanted[place]))
-            ]
-            index.insert(self._insert, values, self._width)
-            found |= self._read(index, missing)
-        return found
+    def ensure(
+        self, index: Index, wanted: dict[tuple[Any, ...], Attributes], known: dict[Any, _Row]
+    ) -> dict[Any, _Row]:
+        """The rows of these places by their keys; those not known are made."""
+        missing = sorted(place for place in wanted if place[-2:] not in known)
+        if not missing:
+            return known
+        values = [value for place in missing for value in (*place, *self._values(wanted[place]))]
+        index.insert(self._insert, values, self._width)
+        return known | self.find(index, {place[-2:] for place in missing})
 
     def keep_latest(self, index: Index, changes: list[tuple[_Row, Attributes]]) -> None:
         """Overwrite rows with the values of newly stored instances, where they differ.
@@ -174,16 +174,20 @@ class _Level:
             if after != before:
                 index.fetch(self._update, *after, number)
 
-    def _read(self, index: Index, places: Iterable[tuple[Any, ...]]) -> dict[Any, _Row]:
-        keys = [place[-2:] for place in places]
+    def find(self, index: Index, keys: set[tuple[Any, ...]]) -> dict[Any, _Row]:
+        """The rows there are, by their keys: the parent's number and the UID."""
         rows: list[Any] = []
-        for start in range(0, len(keys), INSERT_ROWS):
-            some = keys[start : start + INSERT_ROWS]
+        for some in _batches(keys):
             rows += index.fetch(self._find, *chain.from_iterable(some), size=len(some))
         return {(parent, uid): _Row(number, values) for number, parent, uid, *values in rows}
 
     def _values(self, attributes: Attributes) -> list[Any]:
         return [*_matching_values(self._names, attributes.values), attributes.v2]
+
+
+def _batches(keys: set[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], ...]]:
+    left = iter(sorted(keys))
+    return iter(lambda: tuple(islice(left, INSERT_ROWS)), ())
 
 
 def _latest(before: list[Any], new: list[Any]) -> list[Any]:
@@ -235,14 +239,29 @@ def _insert(model: Any, columns: tuple[Any, ...]) -> Statement:
     )
 
 
-_INSERT_INSTANCES = _insert(Instance, _INSTANCE)
 _INSERT_HEADERS = _insert(InstanceHeader, _HEADER)
 _INSERT_ANSWERS = _insert(Answer, _ANSWER)
-_WRITTEN = Statement(
-    lambda size: Instance.select(
-        Instance.watermark, Instance.series, Instance.sop_instance_uid
-    ).where(Instance.watermark.in_(parameters(size)))
+_INSERT_INSTANCES = Statement(
+    lambda size: (
+        Instance.insert_many([tuple(parameters(len(_INSTANCE))) for _ in range(size)], _INSTANCE)
+        .on_conflict_ignore()
+        .returning(Instance.watermark)
+    )
 )
+_TAKEN = Statement(
+    lambda size: Instance.select(Instance.watermark).where(Instance.watermark.in_(parameters(size)))
+)
+_KNOWN_ANSWERS = Statement(
+    lambda size: Answer.select(Answer.digest).where(Answer.digest.in_(parameters(size)))
+)
+
+
+class _Known(NamedTuple):
+    """What the index has already of what a batch needs."""
+
+    studies: dict[Any, _Row]
+    series: dict[Any, _Row]
+    answers: set[bytes]
 
 
 def store_instances(index: Index, instances: list[NewInstance]) -> list[Outcome]:
@@ -251,15 +270,48 @@ def store_instances(index: Index, instances: list[NewInstance]) -> list[Outcome]
     Of two with the same UIDs the first is stored. The values of a study or series become those of
     the last of its instances that is stored.
 
+    What is there already is looked up before the transaction, which others wait for. Should it be
+    removed in between, the foreign keys notice, and the transaction is run again.
+
     :raise IndexUnavailable: nothing was stored.
     """
-    return index.in_transaction(lambda: _store(index, instances))
+    digests = [(_digest(new.study), _digest(new.series)) for new in instances]
+    known = [_look_up(index, instances, digests)]
+    return index.in_transaction(
+        lambda: _store(
+            index,
+            instances,
+            digests,
+            known.pop() if known else _look_up(index, instances, digests),
+        )
+    )
 
 
-def _store(index: Index, instances: list[NewInstance]) -> list[Outcome]:
+def _look_up(
+    index: Index, instances: list[NewInstance], digests: list[tuple[bytes, bytes]]
+) -> _Known:
+    studies = _STUDIES.find(
+        index, {(new.partition_id, new.study_instance_uid) for new in instances}
+    )
+    series = _SERIES.find(
+        index,
+        {
+            (study.id, new.series_instance_uid)
+            for new in instances
+            if (study := studies.get((new.partition_id, new.study_instance_uid)))
+        },
+    )
+    answers = index.fetch_many(_KNOWN_ANSWERS, sorted(set(chain.from_iterable(digests))))
+    return _Known(studies, series, {bytes(digest) for (digest,) in answers})
+
+
+def _store(
+    index: Index, instances: list[NewInstance], digests: list[tuple[bytes, bytes]], known: _Known
+) -> list[Outcome]:
     studies = _STUDIES.ensure(
         index,
         {(new.partition_id, new.study_instance_uid): new.study for new in reversed(instances)},
+        known.studies,
     )
     study_of = [studies[new.partition_id, new.study_instance_uid] for new in instances]
     series = _SERIES.ensure(
@@ -268,12 +320,17 @@ def _store(index: Index, instances: list[NewInstance]) -> list[Outcome]:
             (new.partition_id, study.id, new.series_instance_uid): new.series
             for study, new in zip(reversed(study_of), reversed(instances), strict=True)
         },
+        known.series,
     )
     series_of = [
         series[study.id, new.series_instance_uid]
         for study, new in zip(study_of, instances, strict=True)
     ]
-    outcomes = _insert_instances(index, instances, study_of, series_of)
+    _add_answers(index, instances, digests, known.answers)
+    rows = [
+        _instance_row(*parts) for parts in zip(instances, study_of, series_of, digests, strict=True)
+    ]
+    outcomes = _insert_instances(index, rows)
     stored = [
         (new, study, its_series)
         for new, study, its_series, outcome in zip(
@@ -291,51 +348,62 @@ def _store(index: Index, instances: list[NewInstance]) -> list[Outcome]:
     return outcomes
 
 
-def _insert_instances(
-    index: Index, instances: list[NewInstance], study_of: list[_Row], series_of: list[_Row]
-) -> list[Outcome]:
-    answers: dict[bytes, Attributes] = {}
-    rows: list[tuple[Any, ...]] = []
-    for new, study, series in zip(instances, study_of, series_of, strict=True):
-        digests = [_digest(answers, attributes) for attributes in (new.study, new.series)]
-        rows.append(
-            (
-                new.watermark,
-                new.partition_id,
-                study.id,
-                series.id,
-                new.sop_instance_uid,
-                new.sop_class_uid,
-                new.transfer_syntax_uid,
-                new.blob_length,
-                new.blob_digest,
-                *digests,
-                new.attributes,
-            )
-        )
-    values = [value for digest in sorted(answers) for value in (digest, *_answer(answers[digest]))]
+def _add_answers(
+    index: Index,
+    instances: list[NewInstance],
+    digests: list[tuple[bytes, bytes]],
+    known: set[bytes],
+) -> None:
+    missing = {
+        digest: attributes
+        for new, both in zip(instances, digests, strict=True)
+        for digest, attributes in zip(both, (new.study, new.series), strict=True)
+        if digest not in known
+    }
+    values = [
+        value
+        for digest, attributes in sorted(missing.items(), key=itemgetter(0))
+        for value in (digest, attributes.v1, attributes.v2)
+    ]
     index.insert(_INSERT_ANSWERS, values, len(_ANSWER))
-    in_order = sorted(rows, key=lambda row: row[3:5])  # the same for all writers: no deadlocks
-    index.insert(_INSERT_INSTANCES, list(chain.from_iterable(in_order)), len(_INSTANCE))
-    written = index.fetch_many(_WRITTEN, [row[0] for row in rows])
-    place_of = {watermark: place for watermark, *place in written}
-    return [_outcome(place_of.get(row[0]), [row[3], row[4]]) for row in rows]
 
 
-def _outcome(found: list[Any] | None, place: list[Any]) -> Outcome:
-    if found is None:
-        return Outcome.EXISTS
-    return Outcome.STORED if found == place else Outcome.WATERMARK_TAKEN
+def _instance_row(
+    new: NewInstance, study: _Row, series: _Row, digests: tuple[bytes, bytes]
+) -> tuple[Any, ...]:
+    return (
+        new.watermark,
+        new.partition_id,
+        study.id,
+        series.id,
+        new.sop_instance_uid,
+        new.sop_class_uid,
+        new.transfer_syntax_uid,
+        new.blob_length,
+        new.blob_digest,
+        *digests,
+        new.attributes,
+    )
 
 
-def _digest(answers: dict[bytes, Attributes], attributes: Attributes) -> bytes:
-    digest = xxhash.xxh3_128_digest(b"%b\0%b" % (attributes.v1, attributes.v2))
-    answers[digest] = attributes
-    return digest
+def _insert_instances(index: Index, rows: list[tuple[Any, ...]]) -> list[Outcome]:
+    in_order = sorted(rows, key=itemgetter(3, 4))  # the same for all writers: no deadlocks
+    values = list(chain.from_iterable(in_order))
+    written = {row[0] for row in index.insert(_INSERT_INSTANCES, values, len(_INSTANCE))}
+    left = [row[0] for row in rows if row[0] not in written]
+    taken = {row[0] for row in index.fetch_many(_TAKEN, left)}
+    return [
+        Outcome.STORED
+        if row[0] in written
+        else Outcome.WATERMARK_TAKEN
+        if row[0] in taken
+        else Outcome.EXISTS
+        for row in rows
+    ]
 
 
-def _answer(attributes: Attributes) -> tuple[bytes, bytes]:
-    return attributes.v1, attributes.v2
+def _digest(attributes: Attributes) -> bytes:
+    return xxhash.xxh3_128_digest(b"%b\0%b" % (attributes.v1, attributes.v2))
 
 
 def _change(new: NewInstance) -> Change:

@@ -57,6 +57,12 @@ STATEMENTS = (
         ON series (partition_id, performed_procedure_step_start_date, id)""",
     "CREATE INDEX series_by_model ON series (partition_id, manufacturer_model_name, id)",
     """
+    CREATE TABLE answer (
+        digest {digest} NOT NULL PRIMARY KEY,
+        v1 {blob} NOT NULL,
+        v2 {blob} NOT NULL
+    )""",
+    """
     CREATE TABLE instance (
         watermark BIGINT NOT NULL PRIMARY KEY,
         partition_id BIGINT NOT NULL REFERENCES "partition" (id),
@@ -67,8 +73,8 @@ STATEMENTS = (
         transfer_syntax_uid VARCHAR(64) {text} NOT NULL,
         blob_length BIGINT NOT NULL,
         blob_digest {blob} NOT NULL,
-        study_answer {digest} NOT NULL,
-        series_answer {digest} NOT NULL,
+        study_answer {digest} NOT NULL REFERENCES answer (digest),
+        series_answer {digest} NOT NULL REFERENCES answer (digest),
         attributes {blob} NOT NULL,
         UNIQUE (series_id, sop_instance_uid)
     )""",
@@ -76,12 +82,6 @@ STATEMENTS = (
     "CREATE INDEX instance_by_uid ON instance (partition_id, sop_instance_uid)",
     "CREATE INDEX instance_of_study ON instance (study_id, watermark)",
     "CREATE INDEX instance_of_series ON instance (series_id, watermark)",
-    """
-    CREATE TABLE answer (
-        digest {digest} NOT NULL PRIMARY KEY,
-        v1 {blob} NOT NULL,
-        v2 {blob} NOT NULL
-    )""",
     """
     CREATE TABLE instance_header (
         watermark BIGINT NOT NULL PRIMARY KEY,

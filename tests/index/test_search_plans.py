@@ -68,10 +68,10 @@ FILL = {
         CAST(19000000 + n AS VARCHAR(8)), CAST('' AS {binary})""",
     "series": """n, 1, (n + 1) / 2, '1.' || n, 'm' || (n % 500),
         CAST(20200000 + n % 500 AS VARCHAR(8)), 'm' || (n % 500), CAST('' AS {binary})""",
+    "answer": "CAST('d' || n AS {binary}), CAST('' AS {binary}), CAST('' AS {binary})",
     "instance": """n, 1, (n + 3) / 4, (n + 1) / 2, '1.' || n, '1.2', '1.2', 1,
         CAST('' AS {binary}), CAST('d' || n AS {binary}), CAST('d' || n AS {binary}),
         CAST('' AS {binary})""",
-    "answer": "CAST('d' || n AS {binary}), CAST('' AS {binary}), CAST('' AS {binary})",
     "instance_header": "n, NULL, CAST('' AS {binary})",
 }
 COUNT = {"study": STUDIES, "series": 2 * STUDIES}

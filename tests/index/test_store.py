@@ -3,9 +3,10 @@ import threading
 import orjson
 import pytest
 
-from index import changefeed, instances, models
+from index import changefeed, instances, models, store
 from index.committer import Committer
 from index.database import IndexUnavailable, open_index
+from index.delete import delete_instances
 from index.instances import Reference, Version
 from index.partitions import DEFAULT_PARTITION_ID, Partitions
 from index.store import Outcome, store_instances
@@ -211,6 +212,34 @@ def test_a_batch_may_have_any_number_of_studies_and_series(index):
         assert store_instances(index, batch) == [outcome] * 1200
     for model in (models.Study, models.Series, models.Instance):
         assert len(index.fetch_query(model.select())) == 1200
+
+
+def test_a_study_that_is_deleted_between_look_up_and_transaction_is_made_anew(index, monkeypatch):
+    store_instances(index, [new_instance("1.2", "1.2.3", "1.2.3.4")])
+    look_up = store._look_up
+    looked = []
+
+    def deleted_right_after(*arguments):
+        known = look_up(*arguments)
+        if not looked:
+            delete_instances(index, STUDY, lambda *_: "key")
+        looked.append(known)
+        return known
+
+    monkeypatch.setattr(store, "_look_up", deleted_right_after)
+    new = new_instance("1.2", "1.2.3", "1.2.3.5")
+    assert store_instances(index, [new]) == [Outcome.STORED]
+    assert looked[0].studies
+    assert not looked[1].studies
+    assert [found.watermark for found in instances.find(index, STUDY)] == [new.watermark]
+
+
+def test_the_number_of_a_study_is_never_used_again(index):
+    store_instances(index, [new_instance("1.2", "1.2.3", "1.2.3.4")])
+    number = study_row(index)["id"]
+    delete_instances(index, STUDY, lambda *_: "key")
+    store_instances(index, [new_instance("1.3", "1.3.3", "1.3.3.4")])
+    assert study_row(index)["id"] > number
 
 
 def test_a_transaction_that_fails_half_way_leaves_no_trace(index, monkeypatch):
