@@ -30,7 +30,7 @@ def store_instances(scope: Scope, study: str | None = None) -> Response:
         study = identifier("StudyInstanceUID", study)
     require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
     with closing(_parts(scope, content)) as parts:
-        results = store(scope, _checked(parts, content), study, alone=content.name == DICOM)
+        results = store(scope, _checked(parts, content), study)
     return _answer(scope, study, results)
 
 

@@ -24,7 +24,7 @@ from dicomweb.stow.response import FailureReason, Refused, Stored, WarningReason
 from dicomweb.urls import Scope
 from dicomweb.versions import V1, V2
 from index.store import Attributes, NewInstance, Outcome
-from storage.base import StorageError
+from storage.base import Buffer, StorageError
 from storage.keys import instance_key
 
 log = logging.getLogger("gantry.stow")
@@ -50,32 +50,35 @@ class _Candidate:
 
 @dataclass(slots=True)
 class _Blobs:
-    """The blobs that a request has written so far, side by side where there are several."""
+    """The blobs that a request writes: the last one itself, the others by threads beside it."""
 
     archive: Archive
-    alone: bool
     keys: list[str] = field(default_factory=list)
+    in_hand: list[tuple[str, tuple[Buffer, Buffer]]] = field(default_factory=list)
     pending: list[Future[None]] = field(default_factory=list)
 
     def write(self, key: str, part: Part | SpooledPart) -> None:
-        """Write a part, or let it be written; no more are on their way than may be in memory."""
+        """Write a part, or let it be written; no more are on their way than may be in memory.
+
+        :raise StorageError: this part or an earlier one could not be written.
+        """
         self.keys.append(key)
         if isinstance(part, SpooledPart):
             self.archive.blobs.adopt(key, part.path)
             return
-        pieces = (PREAMBLE, part.data[PREAMBLE_BYTES:])
-        if self.alone:
-            self.archive.blobs.put(key, pieces)
-            return
-        if len(self.pending) >= IN_FLIGHT:
-            self.pending.pop(0).result()
-        self.pending.append(WRITERS.submit(self.archive.blobs.put, key, pieces))
+        if self.in_hand:
+            if len(self.pending) >= IN_FLIGHT:
+                self.pending.pop(0).result()
+            self.pending.append(WRITERS.submit(self.archive.blobs.put, *self.in_hand.pop()))
+        self.in_hand.append((key, (PREAMBLE, part.data[PREAMBLE_BYTES:])))
 
-    def wait(self) -> None:
+    def finish(self) -> None:
         """Return when all are durable.
 
         :raise StorageError: one could not be written.
         """
+        if self.in_hand:
+            self.archive.blobs.put(*self.in_hand.pop())
         for future in self.pending:
             future.result()
 
@@ -92,24 +95,23 @@ WRITERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="blob")
 
 
 def store(
-    scope: Scope, parts: Iterable[Part | SpooledPart], study: str | None, *, alone: bool
+    scope: Scope, parts: Iterable[Part | SpooledPart], study: str | None
 ) -> list[Stored | Refused]:
     """Store the instances of a request and say of each part what became of it, in their order.
 
     :param study: the study that all must belong to; None if any will do.
-    :param alone: there is only one part.
     :raise StorageError: the bytes cannot be kept; nothing was stored.
     :raise IndexUnavailable: the index does not answer; nothing was stored, or that is not known.
     """
     results: list[Stored | Refused | _Candidate] = []
-    blobs = _Blobs(scope.archive, alone)
+    blobs = _Blobs(scope.archive)
     try:
         for part in parts:
             result = _read(scope, part.view(), study)
             if isinstance(result, _Candidate):
                 blobs.write(result.key, part)
             results.append(result)
-        blobs.wait()
+        blobs.finish()
     except BaseException:
         blobs.discard()
         raise
