@@ -23,7 +23,8 @@ from dicomweb.stow.check import Verdict, first_value
 from dicomweb.stow.response import FailureReason, Refused, Stored, WarningReason
 from dicomweb.urls import Scope
 from dicomweb.versions import V1, V2
-from index.store import Attributes, NewInstance, Outcome
+from index.levels import Attributes
+from index.store import NewInstance, Outcome
 from storage.base import Buffer, StorageError
 from storage.keys import instance_key
 
