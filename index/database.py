@@ -143,7 +143,10 @@ class Index:
                 with self._database.atomic(*self._begin):
                     yield
             except (OperationalError, InterfaceError, IntegrityError) as error:
-                raise _translated(error) from error
+                failure = _translated(error)
+                if isinstance(failure, IndexUnavailable):
+                    self._drop_dead_connection()
+                raise failure from error
             except IndexUnavailable:
                 self._drop_dead_connection()
                 raise

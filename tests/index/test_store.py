@@ -257,3 +257,18 @@ def test_a_database_that_is_away_is_said_to_be_unavailable():
     index = open_index("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(IndexUnavailable):
         store_instances(index, [new_instance("1.2", "1.2.3", "1.2.3.4")])
+
+
+def test_a_connection_that_the_server_closed_is_replaced_for_transactions_too(
+    postgresql_database,
+):
+    index = open_index(postgresql_database)
+    index.in_transaction(lambda: None)
+    ((backend,),) = index.execute("SELECT pg_backend_pid()")
+    other = open_index(postgresql_database)
+    other.execute(f"SELECT pg_terminate_backend({backend}, 5000)")
+    other.close()
+    with pytest.raises(IndexUnavailable):
+        index.in_transaction(lambda: index.execute("SELECT 1"))
+    assert index.in_transaction(lambda: index.execute("SELECT 1")) == [(1,)]
+    index.close()
