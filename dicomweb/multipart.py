@@ -141,7 +141,7 @@ def spool(
         while chunk := read(min(CHUNK_BYTES, left + 1)):
             left -= len(chunk)
             if left < 0:
-                raise _too_large(limit)
+                raise too_large(limit)
             file.write(memoryview(chunk))
         yield file.part(content_type, zero_first)
 
@@ -264,7 +264,7 @@ class _Arriving:
         """Take what arrives next; False at the end of the body."""
         chunk = self._read(min(CHUNK_BYTES, self._left + 1))
         if len(chunk) > self._left:
-            raise _too_large(self._limit)
+            raise too_large(self._limit)
         self._left -= len(chunk)
         self._buffer = self._buffer[self._at :] + chunk
         self._at = 0
@@ -315,7 +315,8 @@ def _cut_short() -> MultipartError:
     )
 
 
-def _too_large(limit: int) -> TooLarge:
+def too_large(limit: int) -> TooLarge:
+    """What to tell of a body of more than ``limit`` bytes."""
     return TooLarge(f"The request exceeded the allowed limit of {limit} bytes.")
 
 

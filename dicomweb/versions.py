@@ -33,8 +33,6 @@ class ApiVersion:
     """Change feed: paged by time and offset, not by sequence number."""
     change_feed_limit: int
     change_feed_limit_maximum: int
-    operation_success: str
-    """The word for an operation that succeeded."""
 
 
 # fmt: off
@@ -61,7 +59,6 @@ V1 = ApiVersion(
     change_feed_by_time=False,
     change_feed_limit=10,
     change_feed_limit_maximum=100,
-    operation_success="completed",
 )
 V2 = replace(
     V1,
@@ -81,7 +78,6 @@ V2 = replace(
     change_feed_by_time=True,
     change_feed_limit=100,
     change_feed_limit_maximum=200,
-    operation_success="succeeded",
 )
 # fmt: on
 

@@ -169,8 +169,7 @@ class Index:
         Taken last, so that sequence numbers become visible in their order. SQLite has one writer
         anyway.
         """
-        if self.dialect == "postgresql":
-            self.execute(f"SELECT pg_advisory_xact_lock({FEED_LOCK})")
+        self._lock(FEED_LOCK)
 
     def await_change_feed(self) -> None:
         """Wait until all that hold back others by :meth:`lock_change_feed` now have ended."""
@@ -182,8 +181,7 @@ class Index:
 
     def lock_schema(self) -> None:
         """Hold back other migrations until this transaction ends."""
-        if self.dialect == "postgresql":
-            self.execute(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+        self._lock(SCHEMA_LOCK)
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -205,6 +203,10 @@ class Index:
             return question(*arguments)
         except DatabaseError as error:
             raise _translated(error) from error
+
+    def _lock(self, number: int) -> None:
+        if self.dialect == "postgresql":
+            self.execute(f"SELECT pg_advisory_xact_lock({number})")
 
     def _run(self, sql: str, values: Sequence[Any]) -> list[Row]:
         self._database.connect(reuse_if_open=True)

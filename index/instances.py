@@ -127,11 +127,6 @@ _FRAMES = Statement(
         3,
     )
 )
-_STUDY_EXISTS = Statement(
-    lambda _: Study.select(Study.id).where(
-        Study.partition == parameter(), Study.study_instance_uid == parameter()
-    )
-)
 
 
 def find(index: Index, reference: Reference) -> list[StoredInstance]:
@@ -158,8 +153,3 @@ def frames(index: Index, reference: Reference) -> tuple[StoredInstance, bytes | 
         return None
     *instance, table = rows[0]
     return StoredInstance(*instance), table
-
-
-def study_exists(index: Index, partition_id: int, study: str) -> bool:
-    """Whether the partition has an instance of that study."""
-    return bool(index.fetch(_STUDY_EXISTS, partition_id, study))

@@ -6,9 +6,16 @@ from contextlib import closing
 from flask import Blueprint, Response, request
 from gunicorn.http.errors import ParseException
 
-from dicomweb.errors import BadRequest, TooLarge, UnsupportedMediaType
-from dicomweb.media import DICOM, MULTIPART, MediaType, parse_media_type, require_dicom_json
-from dicomweb.multipart import Part, SpooledPart, split, spool, stream
+from dicomweb.errors import BadRequest, UnsupportedMediaType
+from dicomweb.media import (
+    DICOM,
+    DICOM_JSON,
+    MULTIPART,
+    MediaType,
+    parse_media_type,
+    require_dicom_json,
+)
+from dicomweb.multipart import Part, SpooledPart, split, spool, stream, too_large
 from dicomweb.stow import response
 from dicomweb.stow.response import Refused, Stored
 from dicomweb.stow.store import PREAMBLE_BYTES, store
@@ -106,9 +113,7 @@ def _buffered(scope: Scope) -> bytes | None:
     if length is None:
         return None
     if length > settings.max_request_bytes:
-        raise TooLarge(
-            f"The request exceeded the allowed limit of {settings.max_request_bytes} bytes."
-        )
+        raise too_large(settings.max_request_bytes)
     if length > settings.max_buffered_bytes:
         return None
     body = _some(length)
@@ -157,7 +162,7 @@ def _answer(scope: Scope, study: str | None, results: list[Stored | Refused]) ->
     if status == 204:
         return Response(status=204)
     answer = Response(response.body(scope, study, results), status)
-    answer.headers["Content-Type"] = "application/dicom+json"
+    answer.headers["Content-Type"] = DICOM_JSON
     stored = [result for result in results if isinstance(result, Stored)]
     if not scope.api.drops_invalid_optional and any(one.has_many_values for one in stored):
         answer.headers["Warning"] = scope.warning(MANY_VALUES)
