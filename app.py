@@ -4,13 +4,14 @@ import contextlib
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
+import dicomweb.capabilities.routes
 import dicomweb.changefeed.routes
 import dicomweb.delete.routes
 import dicomweb.health.routes
@@ -22,6 +23,7 @@ from cli.db import db_commands
 from cli.settings import settings_command
 from dicomweb import logs
 from dicomweb.archive import Archive, open_archive
+from dicomweb.cors import WsgiApp, with_cors
 from dicomweb.errors import BadRequest, DicomwebError, status_and_message
 from dicomweb.settings import Settings
 from dicomweb.urls import Scope, UidConverter, base_url, partition_id, with_literals_in_lower_case
@@ -45,7 +47,6 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "frame-src 'self';",
 }
 FORWARDED = {"HTTP_X_FORWARDED_FOR": "REMOTE_ADDR", "HTTP_X_FORWARDED_HOST": "HTTP_HOST"}
-WsgiApp = Callable[..., Iterable[bytes]]
 REFUSED_BYTES = 16 * 1024 * 1024
 """A refused body of at most this is read to its end."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
@@ -75,13 +76,19 @@ def create_app(settings: Settings) -> Flask:
     app.register_error_handler(Exception, _error)
     for command in (settings_command, db_commands):
         app.cli.add_command(command)
-    app.wsgi_app = _entrance(app.wsgi_app, settings)  # type: ignore[method-assign]
+    app.make_default_options_response = dicomweb.capabilities.routes.options  # type: ignore[method-assign]
+    app.add_url_rule("/*", "server", methods=())  # OPTIONS of the server as a whole, as a ping
+    inner: WsgiApp = app.wsgi_app
+    if settings.cors_origins:
+        inner = with_cors(inner, settings, SECURITY_HEADERS)
+    app.wsgi_app = _entrance(inner, settings)  # type: ignore[method-assign]
     return app
 
 
 def _version(api: ApiVersion, segment: str) -> Blueprint:
     """All resources of a version, under one spelling of its name."""
     parent = Blueprint(segment.replace(".", "-"), __name__, url_prefix=f"/{segment}")
+    parent.add_url_rule("", "service", methods=())  # the base URI: PS3.18 8.9.1.1
     for blueprint in PARTITIONED:
         parent.register_blueprint(blueprint, url_defaults={"partition": None})
         parent.register_blueprint(
@@ -94,6 +101,8 @@ def _version(api: ApiVersion, segment: str) -> Blueprint:
 
     def enter(_endpoint: str | None, values: dict[str, Any] | None) -> None:
         """Turn version and partition of the path into the view's ``scope``."""
+        if request.method == "OPTIONS":
+            return  # answered without the archive
         archive: Archive = current_app.extensions["gantry"]
         archive.prepare()
         values = {} if values is None else values
@@ -166,7 +175,7 @@ def _http_error(error: HTTPException) -> Response | tuple[Response, int]:
             return jsonify(error={"code": "UnsupportedApiVersion", "message": message}), 400
     response = Response(error.description or "", code, mimetype="text/plain")
     if getattr(error, "valid_methods", None):
-        response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
     return response
 
 

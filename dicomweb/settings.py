@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 PREFIX = "GANTRY_"
 CONFIG = f"{PREFIX}CONFIG"
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
+"""As browsers write it: in lower case."""
 _PASSWORD = re.compile(r"(?<=://)([^:@/]*:).*@")
 _SECRET_OPTION = re.compile(
     r"(?<=[?&])([^=&]*(?:pass|secret|token|key|cred)[^=&]*=)[^&]*", re.IGNORECASE
@@ -101,6 +103,29 @@ class Settings(BaseModel):
     qido_wildcards: bool = Field(
         True, description="Whether `*` and `?` in a search value are wildcards."
     )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may use the service from a browser, such as "
+        "`https://viewer.example.org`, separated by commas; `*`: any. Empty: none.",
+    )
+    cors_methods: str = Field(
+        "GET, HEAD, POST, PUT, PATCH, DELETE",
+        description="Methods that such pages may use.",
+        pattern=r"^[A-Z]+( *, *[A-Z]+)*$",
+    )
+    cors_headers: str = Field(
+        "*",
+        description="Request headers that such pages may send, separated by commas; `*`: any.",
+        pattern=r"^(\*|[A-Za-z0-9-]+( *, *[A-Za-z0-9-]+)*)$",
+    )
+    cors_max_age_s: Annotated[int, Field(ge=0)] = Field(
+        3600, description="Seconds that a browser may remember what such pages may do."
+    )
+    cors_credentials: bool = Field(
+        False,
+        description="Whether such pages may send cookies and client certificates. Needs origins "
+        "by name.",
+    )
     log_level: str = Field(
         "info",
         description="Least severe log line: debug, info, warning or error.",
@@ -126,6 +151,21 @@ class Settings(BaseModel):
         if url and urlsplit(url).scheme not in {"http", "https"}:
             raise ValueError("a public URL starts with http:// or https://")
         return url.rstrip("/")
+
+    @field_validator("cors_origins", mode="after")
+    @classmethod
+    def _origins(cls, origins: str) -> str:
+        names = [name.strip() for name in origins.split(",")]
+        if origins not in {"", "*"} and not all(map(_ORIGIN.fullmatch, names)):
+            raise ValueError("it is * or a list of origins: http[s]://host[:port], nothing after")
+        return ",".join(names)
+
+    @field_validator("cors_credentials", mode="after")
+    @classmethod
+    def _not_for_all(cls, credentials: bool, info: ValidationInfo) -> bool:
+        if credentials and info.data.get("cors_origins") == "*":
+            raise ValueError("credentials are not for all origins: name those in cors_origins")
+        return credentials
 
     @property
     def effective_database_url(self) -> str:

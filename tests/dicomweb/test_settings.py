@@ -72,6 +72,14 @@ def test_an_unknown_name_in_the_file_is_refused_with_the_file(file):
         ("LOG_LEVEL", "loud"),
         ("MAX_REQUEST_BYTES", "4 GiB"),
         ("METADATA_CACHE_BYTES", "-1"),
+        ("CORS_ORIGINS", "viewer.example.org"),
+        ("CORS_ORIGINS", "https://viewer.example.org/"),
+        ("CORS_ORIGINS", "https://Viewer.example.org"),
+        ("CORS_ORIGINS", "https://a.example,*"),
+        ("CORS_ORIGINS", ","),
+        ("CORS_METHODS", "get"),
+        ("CORS_HEADERS", "Accept: x"),
+        ("CORS_MAX_AGE_S", "-1"),
         ("BIND", "8080"),
         ("BIND", "localhost"),
         ("BIND", "localhost:99999"),
@@ -189,3 +197,16 @@ def test_every_setting_is_described_and_shown():
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert name in effective
+
+
+def test_origins_are_a_list_or_a_star():
+    settings = load_settings({"GANTRY_CORS_ORIGINS": "https://a.example , http://[::1]:3000"})
+    assert settings.cors_origins == "https://a.example,http://[::1]:3000"
+    assert load_settings({"GANTRY_CORS_ORIGINS": "*"}).cors_origins == "*"
+
+
+def test_credentials_are_not_for_all_origins():
+    environment = {"GANTRY_CORS_ORIGINS": "*", "GANTRY_CORS_CREDENTIALS": "true"}
+    with pytest.raises(SettingsError, match=r"GANTRY_CORS_CREDENTIALS .* name those"):
+        load_settings(environment)
+    assert load_settings(environment | {"GANTRY_CORS_ORIGINS": "https://a.example"})

@@ -1,0 +1,1 @@
+"""Retrieve Capabilities (PS3.18 8.9) and the OpenAPI description."""
