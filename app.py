@@ -23,6 +23,7 @@ from cli.db import db_commands
 from cli.settings import settings_command
 from dicomweb import logs
 from dicomweb.archive import Archive, open_archive
+from dicomweb.caching import KEPT, NOT_KEPT
 from dicomweb.cors import WsgiApp, with_cors
 from dicomweb.errors import BadRequest, DicomwebError, status_and_message
 from dicomweb.settings import Settings
@@ -148,6 +149,8 @@ def _finish(response: Response) -> Response:
         _read_rest()
     if response.status_code in {204, 304}:
         response.headers.pop("Content-Type", None)  # there is nothing that it could be of
+    keeps = "ETag" in response.headers or response.status_code == 304
+    response.headers.setdefault("Cache-Control", KEPT if keeps else NOT_KEPT)
     response.headers.update(SECURITY_HEADERS)
     response.headers["X-Request-Id"] = request.environ[logs.REQUEST_ID]
     return response
@@ -185,6 +188,8 @@ def _error(error: Exception) -> Response:
     if not isinstance(error, DicomwebError | ConnectionError):
         log.error("%s %s", request.method, request.url_rule or "unknown route", exc_info=error)
     response = Response(message, status, mimetype="text/plain")
+    if isinstance(error, DicomwebError):
+        response.headers.update(error.headers)
     if status == 503:
         response.headers["Retry-After"] = "5"
     return response

@@ -4,6 +4,8 @@ Errors of the floors below know no status; :data:`STATUS_OF` gives them theirs. 
 people and are sent as plain text; they name attributes and UIDs, never a patient.
 """
 
+from collections.abc import Mapping
+
 from dicomweb.settings import SettingsError
 from index.database import IndexConflict, IndexFailure, IndexUnavailable
 from index.schema import SchemaOutdated
@@ -20,6 +22,18 @@ class DicomwebError(Exception):
     """A request that cannot be met; the message says what is wrong and what would be right."""
 
     status = 400
+    headers: Mapping[str, str] = {}
+    """What the answer says besides."""
+
+
+class NotModified(DicomwebError):
+    """The client has the answer already (RFC 9110 15.4.5); there is no message."""
+
+    status = 304
+
+    def __init__(self, etag: str) -> None:
+        super().__init__()
+        self.headers = {"ETag": etag, "Vary": "Accept"}
 
 
 class BadRequest(DicomwebError):
@@ -58,6 +72,17 @@ class UnsupportedMediaType(DicomwebError):
     """The request's Content-Type is missing or not one the resource takes."""
 
     status = 415
+
+
+class RangeNotSatisfiable(DicomwebError):
+    """The range of bytes begins after the last one, or is empty (RFC 9110 15.5.17)."""
+
+    status = 416
+
+    def __init__(self, length: int) -> None:
+        """:param length: bytes that there are."""
+        super().__init__(f"The range is not there to be sent: there are {length} bytes.")
+        self.headers = {"Content-Range": f"bytes */{length}"}
 
 
 STATUS_OF: dict[type[Exception], int] = {

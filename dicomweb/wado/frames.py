@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from dicomweb.caching import Conditions, entity_tag
 from dicomweb.errors import BadRequest, NotFound
 from dicomweb.frames import FrameTable
 from dicomweb.media import Representation, choose
@@ -66,13 +67,18 @@ def require_form_for(
 
 
 def retrieve_frames(
-    scope: Scope, reference: Reference, numbers: list[int], acceptable: Sequence[Representation]
+    scope: Scope,
+    reference: Reference,
+    numbers: list[int],
+    acceptable: Sequence[Representation],
+    conditions: Conditions,
 ) -> Answer:
     """Frames of an instance, in the order asked for.
 
     :param acceptable: what the request accepts, most welcome first.
     :raise NotFound: there is no such instance, or it has no such frame.
     :raise NotAcceptable: it is not stored in an acceptable transfer syntax.
+    :raise NotModified: the client has them.
     """
     found = instances.frames(scope.archive.index, reference)
     if found is None:
@@ -81,17 +87,20 @@ def retrieve_frames(
     instance, encoded = found
     table, runs = _located(encoded, numbers)
     representation = choose(acceptable, {instance.transfer_syntax_uid})
+    etag = entity_tag(reference, [instance], representation)
+    conditions.require_news(etag)
     blobs = OpenedAhead(_openings(scope, instance, table, runs))
     contents = _contents(runs, blobs)
     content_type = described(representation, instance)
     lengths = [frame.length for run in runs for frame in run.frames]
     if not representation.form.multipart:
         pieces = (piece for content in contents for piece in content)
-        return Answer(content_type, sum(lengths), Body(pieces, blobs))
+        return Answer(content_type, sum(lengths), Body(pieces, blobs), headers={"ETag": etag})
     envelope = Envelope()
     length = envelope.length((content_type, length) for length in lengths)
     body = Body(envelope.join((content_type, content) for content in contents), blobs)
-    return Answer(envelope.content_type(representation.form.media_type), length, body)
+    message_type = envelope.content_type(representation.form.media_type)
+    return Answer(message_type, length, body, headers={"ETag": etag})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dicomweb.caching import version_tag
 from dicomweb.dicomjson import metadata_json
 from dicomweb.header import decode_header
 from dicomweb.urls import Scope
@@ -51,7 +52,7 @@ def retrieve_metadata(
         version = instances.version(archive.index, reference)
         if version is None:
             raise not_found(reference)
-        etag = _etag(reference, version)
+        etag = version_tag(reference, version)
         if is_known and is_known(etag):
             return Metadata(etag, None)
         if kept and kept.version == version:
@@ -62,18 +63,12 @@ def retrieve_metadata(
     version = Version.of([watermark for watermark, _ in rows])
     pieces = _json([header for _, header in rows])
     if sum(len(header) for _, header in rows) > STREAMED_BYTES:
-        return Metadata(_etag(reference, version), _gzipped(pieces) if compressed else pieces)
+        return Metadata(version_tag(reference, version), _gzipped(pieces) if compressed else pieces)
     content = b"".join(pieces)
     if compressed:
         content = gzip.compress(content, COMPRESSION, mtime=0)
     archive.answers.put(key, version, content)
-    return Metadata(_etag(reference, version), content)
-
-
-def _etag(reference: Reference, version: Version) -> str:
-    if reference.level == 3:
-        return str(version.watermark)
-    return f"{version.watermark}-{version.instances}"
+    return Metadata(version_tag(reference, version), content)
 
 
 def _json(headers: list[bytes]) -> Iterator[bytes]:

@@ -4,11 +4,12 @@ All rows are looked up before the first byte goes out; from then on only blobs a
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO
 
+from dicomweb.caching import Conditions, entity_tag
 from dicomweb.errors import NotFound
 from dicomweb.media import AS_STORED, Representation, choose
 from dicomweb.multipart import Envelope
@@ -92,27 +93,35 @@ class Answer:
     """Bytes."""
     body: Body
     file: BinaryIO | None = None
-    """A real file with exactly the same bytes, where there is one."""
+    """A real file that stands at the first of these bytes, where there is one."""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What else is said of it."""
 
 
 def retrieve_instances(
-    scope: Scope, reference: Reference, acceptable: Sequence[Representation]
+    scope: Scope,
+    reference: Reference,
+    acceptable: Sequence[Representation],
+    conditions: Conditions,
 ) -> Answer:
     """All instances under a reference.
 
     :param acceptable: what the request accepts, most welcome first.
     :raise NotFound: there are none.
     :raise NotAcceptable: they are not stored in an acceptable transfer syntax.
+    :raise NotModified: the client has them.
+    :raise RangeNotSatisfiable: an instance does not have the bytes that are asked for.
     """
     found = instances.find(scope.archive.index, reference)
     representation = choose(acceptable, {one.transfer_syntax_uid for one in found})
     if not found:
         raise not_found(reference)
+    etag = entity_tag(reference, found, representation)
+    conditions.require_news(etag)
     if representation.form.multipart:
-        return _message(scope, found, representation)
-    blobs = OpenedAhead([partial(_open_instance, scope, found[0])])
-    body = Body((piece for blob in blobs for piece in blob), blobs)
-    return Answer(described(representation, found[0]), found[0].blob_length, body, blobs.first.file)
+        return _message(scope, found, representation, etag)
+    return _file(scope, found[0], described(representation, found[0]), etag, conditions)
 
 
 def not_found(reference: Reference) -> NotFound:
@@ -152,14 +161,32 @@ def open_range(blobs: BlobStore, key: str, start: int, stop: int) -> BlobReader:
     raise BlobDamaged(f"{key}: {start + reader.length} bytes instead of {stop} or more")
 
 
-def _message(scope: Scope, found: list[StoredInstance], representation: Representation) -> Answer:
+def _file(
+    scope: Scope, instance: StoredInstance, content_type: str, etag: str, conditions: Conditions
+) -> Answer:
+    """The stored file of an instance, or a range of its bytes."""
+    asked = conditions.select(etag, instance.blob_length)
+    opening = partial(_open_instance, scope, instance)
+    if asked.partial:
+        key = blob_key(scope, instance)
+        opening = partial(open_range, scope.archive.blobs, key, asked.start, asked.stop)
+    blobs = OpenedAhead([opening])
+    body = Body((piece for blob in blobs for piece in blob), blobs)
+    headers = {"ETag": etag, **asked.headers}
+    return Answer(content_type, asked.length, body, blobs.first.file, asked.status, headers)
+
+
+def _message(
+    scope: Scope, found: list[StoredInstance], representation: Representation, etag: str
+) -> Answer:
     """The instances as the parts of one message."""
     envelope = Envelope()
     types = [described(representation, one) for one in found]
     length = envelope.length(zip(types, (one.blob_length for one in found), strict=True))
     blobs = OpenedAhead(partial(_open_instance, scope, one) for one in found)
     body = Body(envelope.join(zip(types, blobs, strict=True)), blobs)
-    return Answer(envelope.content_type(representation.form.media_type), length, body)
+    message_type = envelope.content_type(representation.form.media_type)
+    return Answer(message_type, length, body, headers={"ETag": etag})
 
 
 def _open_instance(scope: Scope, instance: StoredInstance) -> BlobReader:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from flask import Blueprint, Response, request
 from werkzeug.wsgi import wrap_file
 
+from dicomweb.caching import Conditions
 from dicomweb.media import (
     DICOM_JSON,
     FRAMES,
@@ -36,7 +37,7 @@ def instances(
     """Retrieve a study, a series or an instance."""
     reference = scope.reference(study, series, instance)
     acceptable = _acceptable(INSTANCES if instance is None else INSTANCE)
-    return _sent(scope, retrieve_instances(scope, reference, acceptable))
+    return _sent(scope, retrieve_instances(scope, reference, acceptable, _conditions()))
 
 
 @bp.get(f"{SOP_INSTANCE}/frames")
@@ -46,7 +47,7 @@ def frames(scope: Scope, study: str, series: str, instance: str, frames: str = "
     reference = scope.reference(study, series, instance)
     numbers = frame_numbers(frames)
     acceptable = require_form_for(numbers, _acceptable(FRAMES))
-    return _sent(scope, retrieve_frames(scope, reference, numbers, acceptable))
+    return _sent(scope, retrieve_frames(scope, reference, numbers, acceptable, _conditions()))
 
 
 @bp.get(f"{STUDY}/metadata")
@@ -77,6 +78,14 @@ def _acceptable(offer: Offer) -> Sequence[Representation]:
     return offer.acceptable(request.headers.get("Accept"), request.args.get("accept"))
 
 
+def _conditions() -> Conditions:
+    """What the client has already; ranges are for GET alone (RFC 9110 14.2)."""
+    known = request.if_none_match
+    byte_range = request.headers.get("Range") if request.method == "GET" else None
+    is_known = known.contains_weak if known else None
+    return Conditions(is_known, byte_range, request.headers.get("If-Range"))
+
+
 def _sent(scope: Scope, answer: Answer) -> Response:
     """The answer as it stands: a real file goes out by ``sendfile`` where the server can."""
     body: Iterable[bytes] = answer.body
@@ -88,7 +97,8 @@ def _sent(scope: Scope, answer: Answer) -> Response:
         if connection := request.environ.get("gunicorn.socket"):
             # Python's sendfile goes by this limit only, not by that of the listening socket.
             connection.settimeout(scope.archive.settings.keepalive_s)
-    response = Response(body, direct_passthrough=True)
+    response = Response(body, answer.status, answer.headers, direct_passthrough=True)
     response.headers["Content-Type"] = answer.content_type
     response.headers["Content-Length"] = str(answer.length)
+    response.headers["Vary"] = "Accept"
     return response

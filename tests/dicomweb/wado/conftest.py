@@ -34,3 +34,17 @@ def get(client, version) -> Callable[..., TestResponse]:
         return client.get(f"/{version}/{path}", headers=named, buffered=True)
 
     return get
+
+
+@pytest.fixture
+def ranges(archive, monkeypatch) -> list[tuple[int, int]]:
+    """The byte ranges that are read of blobs."""
+    read = []
+    open_blob = archive.blobs.open
+
+    def open_and_note(key, start=0, stop=None):
+        read.append((start, stop))
+        return open_blob(key, start, stop)
+
+    monkeypatch.setattr(archive.blobs, "open", open_and_note)
+    return read

@@ -47,20 +47,6 @@ def frame_path(ds, frames: str) -> str:
     return f"{path(ds)}/frames/{frames}"
 
 
-@pytest.fixture
-def ranges(archive, monkeypatch) -> list[tuple[int, int]]:
-    """The byte ranges that are read of blobs."""
-    read = []
-    open_blob = archive.blobs.open
-
-    def open_and_note(key, start=0, stop=None):
-        read.append((start, stop))
-        return open_blob(key, start, stop)
-
-    monkeypatch.setattr(archive.blobs, "open", open_and_note)
-    return read
-
-
 @pytest.mark.parametrize("uid", NATIVE)
 def test_native_frames_come_in_the_order_asked_for(store, get, uid):
     ds = native(transfer_syntax_uid=uid)
