@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, request
 
+from dicomweb.contentcoding import encoded
 from dicomweb.media import DICOM_JSON, require_dicom_json
 from dicomweb.qido import parameters
 from dicomweb.qido.search import find
@@ -61,7 +62,8 @@ def _search(scope: Scope, level: Level, resource: str, *uids: str) -> Response:
     page = find(scope, level, within, query)
     if not page.body:
         return Response(status=204)
-    response = Response(page.body, content_type=DICOM_JSON)
+    body, headers = encoded(page.body, request.headers.get("Accept-Encoding"))
+    response = Response(body, headers=headers, content_type=DICOM_JSON)
     if page.cursor is not None:
         path = scope.url(*within) if within else scope.base
         following = parameters.next_query(pairs, page.cursor)

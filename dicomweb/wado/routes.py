@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 from werkzeug.wsgi import wrap_file
 
 from dicomweb.caching import Conditions
+from dicomweb.contentcoding import takes_gzip
 from dicomweb.media import (
     DICOM_JSON,
     FRAMES,
@@ -59,7 +60,7 @@ def metadata(
     """Retrieve the metadata of a study, a series or an instance."""
     require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
     reference = scope.reference(study, series, instance)
-    compressed = request.accept_encodings["gzip"] > 0
+    compressed = takes_gzip(request.headers.get("Accept-Encoding"))
     known = request.if_none_match
     found = retrieve_metadata(
         scope, reference, compressed=compressed, is_known=known.contains_weak if known else None
