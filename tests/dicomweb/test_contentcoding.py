@@ -60,7 +60,9 @@ def database_url(tmp_path) -> str:
     return f"sqlite://{tmp_path}/index.sqlite"
 
 
-@pytest.mark.parametrize("path", ["instances?includefield=ImageComments", "changefeed", "changefeed/latest"])
+@pytest.mark.parametrize(
+    "path", ["instances?includefield=ImageComments", "changefeed", "changefeed/latest"]
+)
 def test_searches_and_the_change_feed_are_compressed_for_who_takes_it(client, version, path):
     stored = client.post(
         f"/{version}/studies",
