@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from dicomweb.settings import Settings
 from index import schema
 from index.database import Index, open_index
+
+# How long examples take says nothing about the code on a machine that is busy with other things.
+hypothesis_settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.fixture(params=["v1", "v2"])

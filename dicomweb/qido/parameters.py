@@ -111,25 +111,28 @@ def parse(pairs: Pairs, level: Level, within: int, *, wildcards: bool) -> Parame
 
 
 def _filters(pairs: Pairs, level: Level, within: int) -> dict[int, str]:
-    """Values of the attributes that are searched by, by tag."""
+    """Values of the attributes that are searched by, by tag.
+
+    A UID given again, as clients give a list of them, is one more of its list.
+    """
     values: dict[int, str] = {}
     names: dict[int, str] = {}
-    for name, value in pairs:
+    for name, given in pairs:
         if name.lower() in FIXED:
             continue
         tag = _filter_tag(name, level, within)
-        if tag in names:
-            again = "" if name == names[tag] else f" (the other time as '{names[tag]}')"
-            raise BadRequest(
-                f"Invalid query: duplicate attribute '{name}'{again}. Each can be given once."
-            )
-        names[tag] = name
-        values[tag] = value.strip()
-        if not values[tag]:
+        value = given.strip()
+        if not value:
             raise BadRequest(
                 f"Invalid query: attribute '{name}' has an empty value, which is not supported. "
                 "An attribute is asked for by includefield."
             )
+        if names.setdefault(tag, name) != name or (tag in values and dictionary_VR(tag) != "UI"):
+            again = "" if name == names[tag] else f" (the other time as '{names[tag]}')"
+            raise BadRequest(
+                f"Invalid query: duplicate attribute '{name}'{again}. Each can be given once."
+            )
+        values[tag] = f"{values[tag]}\\{value}" if tag in values else value
     return values
 
 

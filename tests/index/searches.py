@@ -80,7 +80,8 @@ PATTERNS = st.text(st.one_of(ALPHABET, st.sampled_from("*?")), min_size=1, max_s
 
 
 bounded = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -97,3 +97,11 @@ def test_the_search_of_wsidicom(search, store, stored):
     assert value(match, "SeriesInstanceUID") == slide.SeriesInstanceUID
     assert value(match, "SOPInstanceUID") == slide.SOPInstanceUID
     assert values(match, "AvailableTransferSyntaxUID") == [ExplicitVRLittleEndian]
+
+
+def test_dicomweb_client_gives_several_uids_as_several_parameters(search, store):
+    stored = [store() for _ in range(3)]
+    uids = [ds.SeriesInstanceUID for ds in stored[1:]]
+    query = build_query_string(parse_query_parameters(search_filters={"0020000E": uids}))
+    assert query.count("0020000E=") == 2
+    assert all_of(search(f"series{query}"), "SeriesInstanceUID") == uids[::-1]

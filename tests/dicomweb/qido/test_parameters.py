@@ -194,6 +194,24 @@ def test_an_attribute_given_in_two_spellings_is_refused(query):
     assert f"'{first}'" in message
 
 
+@pytest.mark.parametrize(
+    "name", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "0020000d"]
+)
+def test_a_uid_given_again_is_one_more_of_a_list(name):
+    asked = condition(f"{name}=1.2&{name}=1.3%5C1.4&{name}=1.2")
+    assert asked == matching.uid_list(["1.2", "1.3", "1.4"])
+
+
+@pytest.mark.parametrize("query", ["SOPInstanceUID=1.2&SOPInstanceUID=", "SOPInstanceUID=&x=1"])
+def test_an_empty_uid_is_refused_in_a_list_too(query):
+    assert "'SOPInstanceUID' has an empty value" in refusal(query)
+
+
+@pytest.mark.parametrize("name", ["Modality", "StudyDate", "PatientName", "ModalitiesInStudy"])
+def test_what_is_no_uid_is_given_once(name):
+    assert f"duplicate attribute '{name}'" in refusal(f"{name}=20240101&{name}=20240102")
+
+
 @pytest.mark.parametrize("query", ["PatientName=", "PatientName=%20", "PatientName=++"])
 def test_an_empty_value_is_refused(query):
     assert "'PatientName' has an empty value" in refusal(query)
