@@ -11,13 +11,20 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
+import dicomweb.capabilities.capabilities
 import dicomweb.capabilities.routes
+import dicomweb.changefeed.capabilities
 import dicomweb.changefeed.routes
+import dicomweb.delete.capabilities
 import dicomweb.delete.routes
 import dicomweb.health.routes
+import dicomweb.partitions.capabilities
 import dicomweb.partitions.routes
+import dicomweb.qido.capabilities
 import dicomweb.qido.routes
+import dicomweb.stow.capabilities
 import dicomweb.stow.routes
+import dicomweb.wado.capabilities
 import dicomweb.wado.routes
 from cli.db import db_commands
 from cli.settings import settings_command
@@ -28,7 +35,7 @@ from dicomweb.cors import WsgiApp, with_cors
 from dicomweb.errors import BadRequest, DicomwebError, status_and_message
 from dicomweb.settings import Settings
 from dicomweb.urls import Scope, UidConverter, base_url, partition_id, with_literals_in_lower_case
-from dicomweb.versions import SUPPORTED, VERSIONS, ApiVersion
+from dicomweb.versions import SUPPORTED, VERSION_OF, ApiVersion
 from index.partitions import DEFAULT_PARTITION
 from storage.base import CHUNK_BYTES
 
@@ -40,7 +47,21 @@ PARTITIONED = (
     dicomweb.qido.routes.bp,
     dicomweb.delete.routes.bp,
 )
-UNPARTITIONED = (dicomweb.changefeed.routes.bp, dicomweb.partitions.routes.bp)
+UNPARTITIONED = (
+    dicomweb.changefeed.routes.bp,
+    dicomweb.partitions.routes.bp,
+    dicomweb.capabilities.routes.bp,
+)
+DESCRIBED = (
+    ("Store", dicomweb.stow.capabilities.operations),
+    ("Retrieve", dicomweb.wado.capabilities.operations),
+    ("Search", dicomweb.qido.capabilities.operations),
+    ("Delete", dicomweb.delete.capabilities.operations),
+    ("Change feed", dicomweb.changefeed.capabilities.operations),
+    ("Data partitions", dicomweb.partitions.capabilities.operations),
+    ("Capabilities", dicomweb.capabilities.capabilities.operations),
+)
+"""What the routes take and answer, by transaction."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -67,11 +88,11 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.converters["uid"] = UidConverter
     app.extensions["gantry"] = open_archive(settings)
+    app.extensions[dicomweb.capabilities.routes.TABLES] = DESCRIBED
     app.url_value_preprocessor(_check_query)
     app.register_blueprint(dicomweb.health.routes.bp)
-    for api in VERSIONS:
-        for segment in api.segments:
-            app.register_blueprint(_version(api, segment))
+    for segment, api in VERSION_OF.items():
+        app.register_blueprint(_version(api, segment))
     app.after_request(_finish)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _error)
@@ -102,14 +123,15 @@ def _version(api: ApiVersion, segment: str) -> Blueprint:
 
     def enter(_endpoint: str | None, values: dict[str, Any] | None) -> None:
         """Turn version and partition of the path into the view's ``scope``."""
-        if request.method == "OPTIONS":
+        blueprint = request.blueprint or ""
+        if request.method == "OPTIONS" or blueprint.endswith("capabilities"):
             return  # answered without the archive
         archive: Archive = current_app.extensions["gantry"]
         archive.prepare()
         values = {} if values is None else values
         unpartitioned = "partition" not in values
         name = values.pop("partition", None)
-        may_create = (request.blueprint or "").endswith("stow")
+        may_create = blueprint.endswith("stow")
         if may_create:
             dicomweb.stow.routes.body_type()  # a body of no use makes no partition
         number = 0 if unpartitioned else partition_id(archive, name, may_create=may_create)
@@ -173,7 +195,7 @@ def _http_error(error: HTTPException) -> Response | tuple[Response, int]:
     code = error.code or 500
     if code == 404 and VERSION_SEGMENT.match(request.path):
         segment = request.path.split("/")[1].lower()
-        if not any(segment in api.segments for api in VERSIONS):
+        if segment not in VERSION_OF:
             message = f"The API version '{segment}' is not supported. Supported: {SUPPORTED}."
             return jsonify(error={"code": "UnsupportedApiVersion", "message": message}), 400
     response = Response(error.description or "", code, mimetype="text/plain")

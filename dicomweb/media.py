@@ -15,6 +15,7 @@ from dicomweb.errors import NotAcceptable, UnsupportedMediaType
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 JSON = "application/json; charset=utf-8"
+YAML = "application/yaml"
 OCTET_STREAM = "application/octet-stream"
 MULTIPART = "multipart/related"
 

@@ -40,6 +40,8 @@ _LITERALS = frozenset(
         "state",
         "cancelrequest",
         "subscribers",
+        "api.json",
+        "api.yaml",
         "health",
         "check",
         "$bulkupdate",

@@ -83,5 +83,8 @@ V2 = replace(
 
 VERSIONS = (V1, V2)
 
+VERSION_OF = {segment: api for api in VERSIONS for segment in api.segments}
+"""By the first segment of a URL."""
+
 SUPPORTED = "1.0-prerelease, 1.0, 2.0"
 """Value of the ``api-supported-versions`` header."""

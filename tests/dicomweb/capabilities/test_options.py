@@ -3,19 +3,10 @@
 import re
 
 import pytest
-
-from app import create_app
-from dicomweb.settings import Settings
+from openapi_spec_validator import validate
 
 UID = "1.2.3"
 INSTANCE = f"/studies/{UID}/series/{UID}/instances/{UID}"
-
-
-@pytest.fixture
-def without_database(tmp_path):
-    """A client of a service whose database does not answer."""
-    url = "postgresql://nobody@127.0.0.1:1/none"
-    return create_app(Settings(data=tmp_path / "data", database_url=url)).test_client()
 
 
 @pytest.mark.parametrize(
@@ -91,3 +82,50 @@ def test_only_the_route_counts(client, version, path):
 def test_options_is_answered_while_the_database_is_down(without_database, version):
     assert without_database.options(f"/{version}/studies/{UID}").status_code == 204
     assert without_database.get(f"/{version}/studies/{UID}").status_code == 503
+
+
+JSON = {"Accept": "application/json"}
+
+
+@pytest.mark.parametrize("path", ["", "/studies", f"/studies/{UID}/series", "/changefeed/latest"])
+def test_a_client_that_takes_json_is_told_all_about_a_resource_and_what_is_below(
+    client, version, document, path
+):
+    answer = client.options(f"/{version}{path}", headers=JSON)
+
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    assert "OPTIONS" in answer.headers["Allow"]
+    described = answer.get_json()
+    validate(described)
+    template = path.replace(UID, "{study}")
+    assert set(described["paths"]) == {
+        one for one in document["paths"] if one == template or one.startswith(f"{template}/")
+    }
+    assert all(described["paths"][one] == document["paths"][one] for one in described["paths"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json", 200),
+        ("text/html, Application/JSON;q=0.5", 200),
+        ("*/*", 204),
+        ("application/json;q=0", 204),
+        ("application/vnd.sun.wadl+xml", 204),
+    ],
+)
+def test_others_are_told_the_methods_alone(client, accept, status):
+    assert client.options("/v2/studies", headers={"Accept": accept}).status_code == status
+    path = f"/v2/studies?accept={accept.replace('+', '%2B')}"
+    assert client.options(path).status_code == status
+
+
+@pytest.mark.parametrize("path", ["*", "/health/check"])
+def test_what_has_no_version_has_methods_alone(client, path):
+    assert client.open(path, method="OPTIONS", headers=JSON).status_code == 204
+
+
+def test_a_description_needs_no_database(without_database, version):
+    answer = without_database.options(f"/{version}/studies/{UID}", headers=JSON)
+    assert answer.status_code == 200
+    assert "/studies/{study}/metadata" in answer.get_json()["paths"]

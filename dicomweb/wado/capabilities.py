@@ -1,0 +1,63 @@
+"""What the routes of retrieval take and answer."""
+
+from dicomweb.errors import NotAcceptable, NotFound
+from dicomweb.media import FRAMES, INSTANCE, INSTANCES, Offer
+from dicomweb.openapi import (
+    ACCEPT,
+    DATA_SETS,
+    IF_NONE_MATCH,
+    Answer,
+    Operation,
+    Operations,
+    Parameter,
+    forms,
+)
+from dicomweb.settings import Settings
+from dicomweb.versions import ApiVersion
+
+STUDY = "/studies/{study}"
+SERIES = f"{STUDY}/series/{{series}}"
+SOP_INSTANCE = f"{SERIES}/instances/{{instance}}"
+NAMES = {STUDY: "a study", SERIES: "a series", SOP_INSTANCE: "an instance"}
+
+FRAME_LIST = Parameter(
+    "frames",
+    "Numbers of frames, from 1, separated by commas.",
+    {"type": "string", "pattern": "^0*[1-9][0-9]*(,0*[1-9][0-9]*)*$"},
+    place="path",
+)
+
+
+def operations(_api: ApiVersion, _settings: Settings) -> Operations:
+    """Retrieval at each level."""
+    return {
+        f"GET {STUDY}": _retrieve("a study", INSTANCES),
+        f"GET {SERIES}": _retrieve("a series", INSTANCES),
+        f"GET {SOP_INSTANCE}": _retrieve("an instance", INSTANCE),
+        f"GET {SOP_INSTANCE}/frames": Operation("Refused: an empty list of frames", answers={}),
+        f"GET {SOP_INSTANCE}/frames/{{frames}}": _retrieve(
+            "frames of an instance", FRAMES, FRAME_LIST
+        ),
+        **{f"GET {path}/metadata": _metadata(name) for path, name in NAMES.items()},
+    }
+
+
+def _retrieve(what: str, offer: Offer, *parameters: Parameter) -> Operation:
+    return Operation(
+        f"Retrieve {what}",
+        parameters=(ACCEPT, *parameters),
+        answers={200: Answer("As Accept asks.", forms(offer))},
+        refusals=(NotFound, NotAcceptable),
+    )
+
+
+def _metadata(what: str) -> Operation:
+    return Operation(
+        f"Retrieve the metadata of {what}",
+        parameters=(ACCEPT, IF_NONE_MATCH),
+        answers={
+            200: Answer("A data set for each instance, without bulk data.", DATA_SETS, ("ETag",)),
+            304: Answer("The client has it."),
+        },
+        refusals=(NotFound, NotAcceptable),
+    )
