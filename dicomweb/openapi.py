@@ -89,6 +89,7 @@ SCHEMAS: Mapping[str, Schema] = {
 }
 
 HEADERS: Mapping[str, str] = {
+    "Content-Range": "Which bytes these are, and how many there are.",
     "ETag": "Names this state of the resource, in quotes; for If-None-Match.",
     "Link": "The next results, with rel=next, where there are more.",
     "Retry-After": "Seconds after which to try again.",
@@ -97,11 +98,17 @@ HEADERS: Mapping[str, str] = {
 }
 """Headers of answers, with what they say."""
 
+NOT_MODIFIED = Answer("The client has it.")
 ACCEPT = Parameter(
     "accept", "Takes the place of the Accept header (PS3.18 8.3.3.1).", {"type": "string"}
 )
 IF_NONE_MATCH = Parameter(
     "If-None-Match", "ETags that the client has: then 304.", {"type": "string"}, place="header"
+)
+
+RANGE = Parameter("Range", "The bytes that are asked for.", {"type": "string"}, place="header")
+IF_RANGE = Parameter(
+    "If-Range", "ETag of the rest that the client has.", {"type": "string"}, place="header"
 )
 
 _UID: Schema = {"type": "string", "pattern": f"^{UID.pattern}$"}

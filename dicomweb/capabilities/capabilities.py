@@ -1,7 +1,7 @@
 """What the descriptions of the service themselves answer."""
 
 from dicomweb.media import JSON, YAML
-from dicomweb.openapi import IF_NONE_MATCH, Answer, Operation, Operations
+from dicomweb.openapi import IF_NONE_MATCH, NOT_MODIFIED, Answer, Operation, Operations
 from dicomweb.settings import Settings
 from dicomweb.versions import ApiVersion
 
@@ -14,7 +14,7 @@ def operations(_api: ApiVersion, _settings: Settings) -> Operations:
             parameters=(IF_NONE_MATCH,),
             answers={
                 200: Answer("OpenAPI 3.1.", {media_type: {"type": "object"}}, ("ETag",)),
-                304: Answer("The client has it."),
+                304: NOT_MODIFIED,
             },
         )
         for form, media_type in (("json", JSON), ("yaml", YAML))

@@ -141,8 +141,9 @@ def _content(content: Content) -> Document:
 def _errors() -> Iterator[tuple[str, Document]]:
     """The answers to what goes wrong, by the name of the error."""
     for error in DicomwebError.__subclasses__():
-        words = (error.__doc__ or "").splitlines()[0]
-        yield error.__name__, _answer(Answer(words, TEXT_CONTENT))
+        if error.status >= 400:
+            words = (error.__doc__ or "").splitlines()[0]
+            yield error.__name__, _answer(Answer(words, TEXT_CONTENT))
     for name, status in FAILURES.items():
         headers = ("Retry-After",) if status == 503 else ()
         yield name, _answer(Answer(MESSAGE_OF[status], TEXT_CONTENT, headers))

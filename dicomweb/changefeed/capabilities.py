@@ -2,6 +2,7 @@
 
 from dicomweb.changefeed.entries import ACTIONS
 from dicomweb.changefeed.parameters import LARGEST_OFFSET
+from dicomweb.errors import NotAcceptable
 from dicomweb.media import JSON
 from dicomweb.openapi import (
     DATA_SET,
@@ -46,6 +47,7 @@ def operations(api: ApiVersion, _settings: Settings) -> Operations:
             "What happened to instances",
             parameters=(*_where(api), limit, INCLUDE_METADATA),
             answers={200: Answer("Entries.", {JSON: {"type": "array", "items": ENTRY}})},
+            refusals=(NotAcceptable,),
         ),
         "GET /changefeed/latest": Operation(
             "The newest entry of the change feed",
@@ -54,6 +56,7 @@ def operations(api: ApiVersion, _settings: Settings) -> Operations:
                 200: Answer("The entry.", {JSON: ENTRY}),
                 204: Answer("There is none."),
             },
+            refusals=(NotAcceptable,),
         ),
     }
 

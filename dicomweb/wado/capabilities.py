@@ -1,11 +1,16 @@
 """What the routes of retrieval take and answer."""
 
-from dicomweb.errors import NotAcceptable, NotFound
+from dataclasses import replace
+
+from dicomweb.errors import NotAcceptable, NotFound, RangeNotSatisfiable
 from dicomweb.media import FRAMES, INSTANCE, INSTANCES, Offer
 from dicomweb.openapi import (
     ACCEPT,
     DATA_SETS,
     IF_NONE_MATCH,
+    IF_RANGE,
+    NOT_MODIFIED,
+    RANGE,
     Answer,
     Operation,
     Operations,
@@ -33,7 +38,7 @@ def operations(_api: ApiVersion, _settings: Settings) -> Operations:
     return {
         f"GET {STUDY}": _retrieve("a study", INSTANCES),
         f"GET {SERIES}": _retrieve("a series", INSTANCES),
-        f"GET {SOP_INSTANCE}": _retrieve("an instance", INSTANCE),
+        f"GET {SOP_INSTANCE}": _retrieve_file("an instance", INSTANCE),
         f"GET {SOP_INSTANCE}/frames": Operation("Refused: an empty list of frames", answers={}),
         f"GET {SOP_INSTANCE}/frames/{{frames}}": _retrieve(
             "frames of an instance", FRAMES, FRAME_LIST
@@ -45,9 +50,23 @@ def operations(_api: ApiVersion, _settings: Settings) -> Operations:
 def _retrieve(what: str, offer: Offer, *parameters: Parameter) -> Operation:
     return Operation(
         f"Retrieve {what}",
-        parameters=(ACCEPT, *parameters),
-        answers={200: Answer("As Accept asks.", forms(offer))},
+        parameters=(*parameters, ACCEPT, IF_NONE_MATCH),
+        answers={200: Answer("As Accept asks.", forms(offer), ("ETag",)), 304: NOT_MODIFIED},
         refusals=(NotFound, NotAcceptable),
+    )
+
+
+def _retrieve_file(what: str, offer: Offer) -> Operation:
+    """Retrieval of what may be one part, of which ranges of bytes can be had."""
+    operation = _retrieve(what, offer, RANGE, IF_RANGE)
+    single = Offer(tuple(form for form in offer.forms if not form.multipart))
+    some = Answer(
+        "Some bytes of a single part.", forms(single), ("Content-Range", "ETag")
+    )
+    return replace(
+        operation,
+        answers={**operation.answers, 206: some},
+        refusals=(*operation.refusals, RangeNotSatisfiable),
     )
 
 
@@ -57,7 +76,7 @@ def _metadata(what: str) -> Operation:
         parameters=(ACCEPT, IF_NONE_MATCH),
         answers={
             200: Answer("A data set for each instance, without bulk data.", DATA_SETS, ("ETag",)),
-            304: Answer("The client has it."),
+            304: NOT_MODIFIED,
         },
         refusals=(NotFound, NotAcceptable),
     )
