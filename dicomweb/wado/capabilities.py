@@ -60,9 +60,7 @@ def _retrieve_file(what: str, offer: Offer) -> Operation:
     """Retrieval of what may be one part, of which ranges of bytes can be had."""
     operation = _retrieve(what, offer, RANGE, IF_RANGE)
     single = Offer(tuple(form for form in offer.forms if not form.multipart))
-    some = Answer(
-        "Some bytes of a single part.", forms(single), ("Content-Range", "ETag")
-    )
+    some = Answer("Some bytes of a single part.", forms(single), ("Content-Range", "ETag"))
     return replace(
         operation,
         answers={**operation.answers, 206: some},
