@@ -132,12 +132,24 @@ def known_vr(tag: int) -> str:
         return "UL"
     if is_private(tag):
         return "LO" if is_private_creator(tag) else "UN"
+    entry = _dictionary_entry(tag)
+    vr = entry[0] if entry else "UN"
+    return vr if len(vr) == 2 or vr in _AMBIGUOUS else "OW"
+
+
+def known_multiplicity(tag: int) -> str:
+    """The Value Multiplicity of the data dictionary (``1``, ``1-3``, ``2-2n``); none if unknown."""
+    entry = None if is_private(tag) else _dictionary_entry(tag)
+    return entry[1] if entry else ""
+
+
+def _dictionary_entry(tag: int) -> tuple[str, str, str, str, str] | None:
+    """VR, multiplicity, name, retired or not, keyword."""
     entry = DicomDictionary.get(tag)
     if entry is None:
         found = (entries.get(tag & mask) for mask, entries in _REPEATING.items())
         entry = next(filter(None, found), None)
-    vr = entry[0] if entry else "UN"
-    return vr if len(vr) == 2 or vr in _AMBIGUOUS else "OW"
+    return entry
 
 
 def unknown_vr(tag: int, length: int) -> str:

@@ -38,7 +38,7 @@ def json_values(vr: str, raw: bytes, encodings: Encodings) -> bytes | None:
     if vr in ONE_VALUE_VRS:
         text = text.rstrip(" ")
         return orjson.dumps(text) if text else b""
-    return b",".join(_texts(vr, part) for part in _parts(text)) if text.strip(" ") else b""
+    return b",".join(_texts(vr, part) for part in in_parts(text)) if text.strip(" ") else b""
 
 
 def text_values(vr: str, raw: bytes, encodings: Encodings) -> tuple[str, ...]:
@@ -57,8 +57,8 @@ def text_values(vr: str, raw: bytes, encodings: Encodings) -> tuple[str, ...]:
     return (text,) if vr in ONE_VALUE_VRS else tuple(text.split("\\", _MOST_TEXT_VALUES))
 
 
-def _parts(text: str) -> Iterator[str]:
-    """Many values in parts of whole values."""
+def in_parts(text: str) -> Iterator[str]:
+    """Many values in parts of some 64 KiB, each of whole values."""
     start = 0
     while len(text) - start > _STEP and (stop := text.find("\\", start + _STEP)) >= 0:
         yield text[start:stop]

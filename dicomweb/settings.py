@@ -100,6 +100,11 @@ class Settings(BaseModel):
     metadata_cache_bytes: Annotated[int, Field(ge=0)] = Field(
         32 * MIB, description="Memory of each worker process for finished metadata, in bytes."
     )
+    full_validation: bool = Field(
+        False,
+        description="Whether an instance is refused for any element that is invalid, at any depth, "
+        "in both versions.",
+    )
     qido_wildcards: bool = Field(
         True, description="Whether `*` and `?` in a search value are wildcards."
     )

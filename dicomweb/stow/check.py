@@ -1,19 +1,23 @@
-"""What an instance must fulfil to be stored: required attributes, and values that can be indexed.
+"""Whether an instance can be stored, and which of its attributes cannot be shown or searched for.
 
-Each rule is a function from a value to what is wrong with it, if anything. A failure is worded
-``DICOM100: (gggg,eeee) - ...`` as ErrorComment (0000,0902) of the answer.
+Identifiers and what searches filter by have rules of their own. Version 1 of the API refuses an
+instance that breaks one of them; version 2 refuses it for identifiers only, but looks at every
+element and drops the invalid ones.
 """
 
-import datetime as dt
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_VR
 
+from dicomweb.charset import DEFAULT_ENCODINGS, decode
 from dicomweb.dicomjson import values
+from dicomweb.elements import PLAIN, TEXT_VRS
 from dicomweb.header import Header
-from dicomweb.urls import UID
+from dicomweb.stow.comments import bounded, comment, fails_minimum, has_other_vr, is_missing
+from dicomweb.stow.plain import plain_elements
+from dicomweb.stow.rules import MINIMUM, wrong_by
+from dicomweb.stow.walk import invalid_attributes
 from dicomweb.versions import ApiVersion
 
 SOP_CLASS_UID = 0x00080016
@@ -48,8 +52,9 @@ SERIES_VALUES = {
 }
 INDEXED = (*STUDY_VALUES.values(), *SERIES_VALUES.values())
 
-_CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f\x7f]")  # all but ESC, which switches character sets
-_DATE = re.compile(r"[0-9]{8}", re.ASCII)
+CORE = (*REQUIRED_UIDS, PATIENT_ID)
+"""What identifies an instance and its patient, in the order in which it is missed."""
+EXPECTED_VRS = {tag: dictionary_VR(tag) for tag in (*CORE, *INDEXED)}
 
 
 @dataclass(slots=True)
@@ -59,30 +64,41 @@ class Verdict:
     ``failures`` refuse it; ``warnings`` came with dropping attributes. Both are ErrorComments.
     """
 
-    failures: list[str]
-    warnings: list[str]
-    dropped: frozenset[int]
-    has_many_values: bool
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    dropped: frozenset[int] = frozenset()
+    """Top-level attributes that are not to be shown."""
+    unsearchable: frozenset[int] = frozenset()
+    """Attributes whose values the index cannot take: those dropped, and dates that are none."""
+    has_many_values: bool = False
     """An indexed attribute has more than one value; the first is indexed."""
 
 
-def check(header: Header, api: ApiVersion, study: str | None) -> Verdict:
+def check(header: Header, api: ApiVersion, study: str | None, *, full: bool = False) -> Verdict:
     """Check an instance that is to be stored.
 
-    An invalid PatientID refuses it in every version; only an empty one may be dropped.
-
     :param study: UID of the study it must belong to; None if any will do.
+    :param full: every element is looked at, and whatever is found refuses the instance.
     """
-    failure = _missing(header, api) or _invalid_uid(header) or _other_study(header, study)
+    failure = _missing(header, api) or _other_study(header, study)
     if failure:
-        return Verdict([failure], [], frozenset(), False)
-    invalid = dict(_invalid_values(header, api))
-    many = any(len(values(header, tag) or ()) > 1 for tag in INDEXED)
-    if api.drops_invalid_optional and not (
-        PATIENT_ID in invalid and first_value(header, PATIENT_ID)
-    ):
-        return Verdict([], list(invalid.values()), frozenset(invalid), many)
-    return Verdict(list(invalid.values()), [], frozenset(), many)
+        return Verdict([failure])
+    lenient = api.drops_invalid_optional
+    suspect = [tag for tag in EXPECTED_VRS if not _is_plain(header, tag)]
+    below = {tag: said for tag in suspect if (said := _below_minimum(header, tag, lenient))}
+    failures = {tag: said for tag, said in below.items() if not lenient or tag in CORE}
+    invalid = _invalid(header, below) if full or (lenient and not failures) else {}
+    if full:
+        failures = invalid | failures
+    if failures:
+        return Verdict(bounded(failures.values()))
+    dropped = _droppable(header, invalid)
+    return Verdict(
+        warnings=bounded(invalid.values()),
+        dropped=dropped,
+        unsearchable=dropped.union(below),
+        has_many_values=any(len(values(header, tag) or ()) > 1 for tag in suspect),
+    )
 
 
 def first_value(header: Header, tag: int) -> str | None:
@@ -92,117 +108,64 @@ def first_value(header: Header, tag: int) -> str | None:
 
 
 def _missing(header: Header, api: ApiVersion) -> str | None:
-    for tag in REQUIRED_UIDS:
+    for tag in CORE:
         found = values(header, tag)
-        if found is None or len(found) != 1 or not found[0].strip("\0 "):
-            return _comment(tag, f"The required tag '{_written(tag)}' is missing.")
-    found = values(header, PATIENT_ID)
-    if found is None or (api.requires_patient_id_value and (len(found) != 1 or not found[0])):
-        return _comment(PATIENT_ID, f"The required tag '{_written(PATIENT_ID)}' is missing.")
-    return None
-
-
-def _invalid_uid(header: Header) -> str | None:
-    for tag in REQUIRED_UIDS:
-        if wrong := uid(first_value(header, tag) or ""):
-            return _comment(tag, _failed(tag, wrong))
+        may_be_empty = tag == PATIENT_ID and not api.requires_patient_id_value
+        if found is None or not (may_be_empty or (len(found) == 1 and found[0].strip("\0 "))):
+            return is_missing(tag)
     return None
 
 
 def _other_study(header: Header, study: str | None) -> str | None:
     if study is None or first_value(header, STUDY_INSTANCE_UID) == study:
         return None
-    return _comment(
+    return comment(
         STUDY_INSTANCE_UID,
         "The StudyInstanceUID of the instance is not the one of the URL it was sent to.",
     )
 
 
-def _invalid_values(header: Header, api: ApiVersion) -> Iterator[tuple[int, str]]:
-    for tag in INDEXED:
-        element = header.element(tag)
-        if element is None:
-            continue
-        found = values(header, tag) or ("",)
-        if wrong := _wrong(tag, element[0], found, api):
-            yield tag, _comment(tag, wrong)
-        elif tag == PATIENT_ID and not first_value(header, tag):
-            yield tag, _comment(tag, f"The required tag '{_written(tag)}' is missing.")
+def _is_plain(header: Header, tag: int) -> bool:
+    """Whether the attribute is not there or can be seen to have its VR and one valid value."""
+    at = header.offsets.get(tag)
+    if at is None:
+        return True
+    data = header.data
+    start = data[at : at + 8]
+    step, kind, fit = plain_elements(header.headers)[start]
+    if kind != PLAIN or header.headers[start][3] != EXPECTED_VRS[tag]:
+        return False
+    return not fit or bool(fit(data, at + 8, at + step))
 
 
-def _wrong(tag: int, vr: str, found: tuple[str, ...], api: ApiVersion) -> str | None:
-    expected = dictionary_VR(tag)
-    if vr != expected:
-        return f"The tag '{_written(tag)}' is expected to have VR '{expected}' but has '{vr}'."
-    if api.drops_invalid_optional and len(found) > 1:
-        return f"Number of items {len(found)} does not match ValueMultiplicity 1."
-    padding = "\0 " if api.drops_invalid_optional else " "
-    wrong = RULES[expected](found[0].rstrip(padding))
-    return _failed(tag, wrong) if wrong else None
+def _below_minimum(header: Header, tag: int, lenient: bool) -> str | None:
+    """What is wrong with an identifier or an attribute that searches filter by.
+
+    :param lenient: NULs may pad it; there may not be several values.
+    """
+    vr, raw = header.element(tag) or ("", b"")
+    if vr != EXPECTED_VRS[tag]:
+        return has_other_vr(tag, vr)
+    text = decode(raw, header.encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS)
+    value = text if lenient else text.split("\\", 1)[0]
+    value = value.rstrip("\0 " if lenient or vr == "UI" else " ")
+    wanted = wrong_by(MINIMUM, vr, value)
+    return fails_minimum(tag, value, wanted) if wanted else None
 
 
-def uid(value: str) -> str | None:
-    """Digits and dots, at most 64, a digit last."""
-    if UID.fullmatch(value):
-        return None
-    return "A UID has at most 64 characters, only digits and dots, and ends with a digit."
+def _invalid(header: Header, below: dict[int, str]) -> dict[int, str]:
+    """What is wrong with any element, by tag."""
+    invalid = invalid_attributes(header)
+    for tag, said in below.items():
+        if (header.element(tag) or [""])[0] != EXPECTED_VRS[tag]:
+            invalid.setdefault(tag, said)
+    if not first_value(header, PATIENT_ID):
+        invalid[PATIENT_ID] = is_missing(PATIENT_ID)
+    return invalid
 
 
-def at_most_16(value: str) -> str | None:
-    """Code strings and short strings."""
-    return "Value length exceeds maximum length of 16." if len(value) > 16 else None
-
-
-def long_string(value: str) -> str | None:
-    """At most 64 characters, none of them a control character."""
-    if len(value) > 64:
-        return "Value length exceeds maximum length of 64."
-    return "Value contains invalid character." if _CONTROL.search(value) else None
-
-
-def date(value: str) -> str | None:
-    """Empty or a day of the calendar."""
-    if not value:
-        return None
-    try:
-        if _DATE.fullmatch(value):
-            dt.date(int(value[:4]), int(value[4:6]), int(value[6:]))
-            return None
-    except ValueError:
-        pass
-    return "Value cannot be parsed as a valid date."
-
-
-def person_name(value: str) -> str | None:
-    """At most three groups of 64 characters, with five components each."""
-    groups = value.split("=")
-    if len(groups) > 3:
-        return "Value contains more than 3 groups."
-    if any(len(group) > 64 for group in groups):
-        return "One or more group of person name exceeds maximum length of 64."
-    if any(group.count("^") > 4 for group in groups):
-        return "Value contains more than 5 components."
-    return "Value contains invalid character." if _CONTROL.search(value) else None
-
-
-RULES: dict[str, Callable[[str], str | None]] = {
-    "CS": at_most_16,
-    "DA": date,
-    "LO": long_string,
-    "PN": person_name,
-    "SH": at_most_16,
-    "UI": uid,
-}
-
-
-def _written(tag: int) -> str:
-    return f"({tag >> 16:04x},{tag & 0xFFFF:04x})"
-
-
-def _failed(tag: int, wrong: str) -> str:
-    name, vr = keyword_for_tag(tag), dictionary_VR(tag)
-    return f"Dicom element '{name}' failed validation for VR '{vr}': {wrong}"
-
-
-def _comment(tag: int, message: str) -> str:
-    return f"DICOM100: {_written(tag)} - {message}"
+def _droppable(header: Header, invalid: Collection[int]) -> frozenset[int]:
+    """The attributes of these that are at top level and do not identify the instance."""
+    dropped = header.offsets.keys() & invalid
+    kept = CORE if first_value(header, PATIENT_ID) else REQUIRED_UIDS
+    return frozenset(dropped.difference(kept))

@@ -150,7 +150,8 @@ def _read(scope: Scope, view: memoryview, study: str | None) -> _Candidate | Ref
     except NotReadable as error:
         log.info("refused an unreadable part: %s", error)
         return Refused(FailureReason.VALIDATION_FAILURE)
-    verdict = check.check(file, scope.api, study)
+    full = scope.archive.settings.full_validation
+    verdict = check.check(file, scope.api, study, full=full)
     if verdict.failures:
         return Refused(
             FailureReason.VALIDATION_FAILURE,
@@ -174,8 +175,10 @@ def _candidate(scope: Scope, view: memoryview, file: Part10File, verdict: Verdic
         watermark=scope.archive.watermarks.take(),
         blob_length=len(view),
         blob_digest=_digest(view),
-        study=_attributes(file, check.STUDY_VALUES, V1.default_study, V2.default_study),
-        series=_attributes(file, check.SERIES_VALUES, V1.default_series, V2.default_series),
+        study=_attributes(file, verdict, check.STUDY_VALUES, V1.default_study, V2.default_study),
+        series=_attributes(
+            file, verdict, check.SERIES_VALUES, V1.default_series, V2.default_series
+        ),
         attributes=members(file, V1.default_instance),
         frame_table=file.frames.encode() if file.frames else None,
         header=encode_header(file),
@@ -189,10 +192,15 @@ def _candidate(scope: Scope, view: memoryview, file: Part10File, verdict: Verdic
 
 
 def _attributes(
-    file: Part10File, tags: dict[str, int], v1: tuple[int, ...], v2: tuple[int, ...]
+    file: Part10File,
+    verdict: Verdict,
+    tags: dict[str, int],
+    v1: tuple[int, ...],
+    v2: tuple[int, ...],
 ) -> Attributes:
     values = {
-        name: None if tag in file.dropped else first_value(file, tag) for name, tag in tags.items()
+        name: None if tag in verdict.unsearchable else first_value(file, tag)
+        for name, tag in tags.items()
     }
     return Attributes(values, members(file, v1), members(file, v2))
 
