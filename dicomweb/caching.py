@@ -48,10 +48,14 @@ class Conditions:
 
 
 def version_tag(reference: Reference, version: Version) -> str:
-    """Opaque tag of what is stored under a reference: ``12`` of an instance, else ``12-3``."""
+    """Opaque tag of what is stored under a reference: ``12`` of an instance, else ``12-3``.
+
+    Where instances of the study were replaced, their number does not tell: ``12-3-1``.
+    """
     if reference.level == 3:
         return str(version.watermark)
-    return f"{version.watermark}-{version.instances}"
+    revision = f"-{version.revision}" if version.revision else ""
+    return f"{version.watermark}-{version.instances}{revision}"
 
 
 def entity_tag(
@@ -63,7 +67,7 @@ def entity_tag(
     name themselves in their tags, and are weak: boundaries differ each time, and what an encoder
     makes may.
     """
-    version = Version.of([one.watermark for one in found])
+    version = Version.of_instances(found)
     form, syntax = representation.form, representation.transfer_syntax
     tag = version_tag(reference, version)
     if syntax == AS_STORED or {one.transfer_syntax_uid for one in found} == {syntax}:

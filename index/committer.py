@@ -7,8 +7,9 @@ their work done when their turn comes. A lone request waits for nobody.
 import threading
 from dataclasses import dataclass, field
 
+from index.batch import NewInstance, Outcome
 from index.database import Index, IndexFailure
-from index.store import NewInstance, Outcome, store_instances
+from index.store import store_instances
 
 
 @dataclass(slots=True)

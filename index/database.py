@@ -74,37 +74,37 @@ class Index:
         sql, values = self._database.get_sql_context().sql(query).query()
         return self.execute(sql, values)
 
-    def fetch_many(self, statement: Statement, values: Sequence[Any]) -> list[Row]:
-        """Run a statement with one list, of any length, in pieces of :data:`INSERT_ROWS`."""
+    def fetch_many(self, statement: Statement, values: Sequence[Any], width: int = 1) -> list[Row]:
+        """Run a statement with one list, of any length, in pieces of :data:`INSERT_ROWS` items.
+
+        :param values: of all items, one after the other.
+        :param width: values per item.
+        """
+        step = INSERT_ROWS * width
         rows: list[Row] = []
-        for start in range(0, len(values), INSERT_ROWS):
-            some = values[start : start + INSERT_ROWS]
-            rows += self.fetch(statement, *some, size=len(some))
+        for start in range(0, len(values), step):
+            some = values[start : start + step]
+            rows += self.fetch(statement, *some, size=len(some) // width)
         return rows
 
     def insert(self, statement: Statement, values: Sequence[Any], width: int) -> list[Row]:
-        """Run a multi-row INSERT, at most :data:`INSERT_ROWS` rows in one statement.
-
-        :param values: of all rows, row by row.
-        :param width: values per row.
-        :return: what the statement returns of the rows that it wrote.
-        """
-        step = INSERT_ROWS * width
-        returned: list[Row] = []
-        for start in range(0, len(values), step):
-            some = values[start : start + step]
-            returned += self.fetch(statement, *some, size=len(some) // width)
-        return returned
+        """The same for a multi-row INSERT; what it returns of the rows that it wrote."""
+        return self.fetch_many(statement, values, width)
 
     def fetch_locked(
-        self, statement: Statement, *parameters: Any, against_references: bool = False
+        self,
+        statement: Statement,
+        *parameters: Any,
+        size: int = 1,
+        against_references: bool = False,
     ) -> list[Row]:
         """Run a SELECT and keep others from changing its rows until this transaction ends.
 
+        :param size: how many items a statement with a list was compiled for.
         :param against_references: also from writing rows that refer to them, as a delete must. A
             change must not: two who had both written such rows would wait for each other.
         """
-        sql, values = statement.bind(self._database, parameters, 1)
+        sql, values = statement.bind(self._database, parameters, size)
         if self.dialect == "postgresql":
             sql += " FOR UPDATE" if against_references else " FOR NO KEY UPDATE"
         return self.execute(sql, values)

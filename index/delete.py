@@ -5,18 +5,18 @@ lock through its foreign keys, so one of both waits for the other: either the de
 the store has added, or the store finds the study gone and makes it anew.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from peewee import fn
 
 from index import changefeed
+from index.blobs import queue_for_removal
 from index.changefeed import Action, Change
 from index.database import Index
 from index.instances import Reference
-from index.models import DeletedBlob, Instance, InstanceHeader, Series, Study
-from index.statements import Statement, parameter, parameters
+from index.models import Instance, InstanceHeader, Series, Study
+from index.statements import Statement, parameter
 
 BlobKey = Callable[[str, str, str, int], str]
 """Key of a blob by study, series and SOP instance UID and watermark."""
@@ -72,12 +72,6 @@ _DELETE_EMPTY_STUDY = Statement(
         ~fn.EXISTS(Series.select(Series.id).where(Series.study == Study.id)),
     )
 )
-_BLOB = (DeletedBlob.blob_key, DeletedBlob.deleted_us, DeletedBlob.attempts)
-_QUEUE_BLOBS = Statement(
-    lambda size: DeletedBlob.insert_many(
-        [tuple(parameters(len(_BLOB))) for _ in range(size)], _BLOB
-    )
-)
 
 
 def delete_instances(index: Index, reference: Reference, blob_key: BlobKey) -> int:
@@ -105,13 +99,9 @@ def _delete(index: Index, reference: Reference, blob_key: BlobKey) -> int:
     index.fetch(_DELETE_INSTANCES[reference.level], key)
     index.fetch(_DELETE_EMPTY_SERIES, study_id)
     index.fetch(_DELETE_EMPTY_STUDY, study_id)
-    now_us = time.time_ns() // 1000
-    blobs = [
-        value
-        for *_, watermark, series, sop in found
-        for value in (blob_key(study, series, sop, watermark), now_us, 0)
-    ]
-    index.insert(_QUEUE_BLOBS, blobs, len(_BLOB))
+    queue_for_removal(
+        index, [blob_key(study, series, sop, watermark) for *_, watermark, series, sop in found]
+    )
     changefeed.append(
         index,
         [

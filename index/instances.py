@@ -1,6 +1,6 @@
 """Stored instances: finding them at the three levels of a study."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -43,6 +43,7 @@ class StoredInstance(NamedTuple):
     transfer_syntax_uid: str
     blob_length: int  # bytes
     blob_digest: bytes
+    study_revision: int  # as in Version
 
 
 class Version(NamedTuple):
@@ -50,15 +51,23 @@ class Version(NamedTuple):
 
     watermark: int  # the highest
     instances: int
+    revision: int
+    """How often instances of the study were replaced. An upload that began before the newest
+    instance was stored has a lower watermark: should it replace another, only this tells."""
     checksum: int
-    """Of all watermarks. An upload that began before the newest instance was stored has a lower
-    watermark: should it become visible while another instance goes, only this tells."""
+    """Of all watermarks: tells the same should it become visible while another instance goes."""
 
     @classmethod
-    def of(cls, watermarks: Sequence[int]) -> Self:
+    def of(cls, watermarks: Sequence[int], revision: int = 0) -> Self:
         """The version of a study or series whose instances have these watermarks."""
         checksum = sum(watermark & _CHECKSUM_BITS for watermark in watermarks)
-        return cls(max(watermarks), len(watermarks), checksum)
+        return cls(max(watermarks), len(watermarks), revision, checksum)
+
+    @classmethod
+    def of_instances(cls, found: Collection[StoredInstance]) -> Self:
+        """The version of a study or series of which these are all instances."""
+        (revision,) = {one.study_revision for one in found}
+        return cls.of([one.watermark for one in found], revision)
 
 
 _CHECKSUM_BITS = (1 << 40) - 1  # the sum of eight million such numbers fits a database's integer
@@ -71,6 +80,7 @@ _COLUMNS = (
     Instance.transfer_syntax_uid,
     Instance.blob_length,
     Instance.blob_digest,
+    Study.revision,
 )
 
 
@@ -106,6 +116,7 @@ _VERSION = _by_level(
         Instance.select(
             fn.MAX(Instance.watermark),
             fn.COUNT(Instance.watermark),
+            fn.MAX(Study.revision),
             fn.SUM(Instance.watermark.bin_and(_CHECKSUM_BITS)),
         ),
         level,
@@ -113,7 +124,7 @@ _VERSION = _by_level(
 )
 _HEADERS = _by_level(
     lambda level: _under(
-        Instance.select(Instance.watermark, InstanceHeader.header).join(
+        Instance.select(Instance.watermark, Study.revision, InstanceHeader.header).join(
             InstanceHeader, on=Instance.watermark == InstanceHeader.watermark
         ),
         level,
@@ -137,13 +148,22 @@ def find(index: Index, reference: Reference) -> list[StoredInstance]:
 
 def version(index: Index, reference: Reference) -> Version | None:
     """What ETags are made of; None when nothing is stored under the reference."""
-    ((watermark, count, checksum),) = index.fetch(_VERSION[reference.level], *reference.values)
-    return Version(watermark, count, int(checksum)) if count else None
+    ((watermark, count, revision, checksum),) = index.fetch(
+        _VERSION[reference.level], *reference.values
+    )
+    return Version(watermark, count, revision, int(checksum)) if count else None
 
 
-def headers(index: Index, reference: Reference) -> list[tuple[int, bytes]]:
-    """Watermark and encoded header of all instances under a reference, in the order of `find`."""
-    return index.fetch(_HEADERS[reference.level], *reference.values)
+def headers(index: Index, reference: Reference) -> tuple[Version, list[bytes]] | None:
+    """The encoded headers of all instances under a reference, in the order of `find`.
+
+    And the version that they are of; None when nothing is stored.
+    """
+    rows = index.fetch(_HEADERS[reference.level], *reference.values)
+    if not rows:
+        return None
+    watermarks, revisions, encoded = zip(*rows, strict=True)
+    return Version.of(watermarks, revisions[0]), list(encoded)
 
 
 def frames(index: Index, reference: Reference) -> tuple[StoredInstance, bytes | None] | None:

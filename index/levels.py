@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from peewee import NodeList
 
-from index.database import INSERT_ROWS, Index
+from index.database import INSERT_ROWS, Index, IndexConflict
 from index.matching import fold, fold_name, name_words
 from index.models import Series, Study
 from index.statements import Statement, parameter, parameters
@@ -102,7 +102,11 @@ class Level:
         )
         self._width = len(row)
         self._lock = Statement(
-            lambda _: model.select(*self._columns).where(model.id == parameter())
+            lambda size: (
+                model.select(model.id, *self._columns)
+                .where(model.id.in_(parameters(size)))
+                .order_by(model.id)
+            )
         )
         self._update = Statement(
             lambda _: model.update({column: parameter() for column in self._columns}).where(
@@ -124,8 +128,8 @@ class Level:
     def keep_latest(self, index: Index, changes: list[tuple[Row, Attributes]]) -> None:
         """Overwrite rows with the values of newly stored instances, where they differ.
 
-        Rows are locked in the order of their numbers, so that writers do not wait for each other in
-        a circle.
+        Rows are locked one after the other in the order of their numbers, so that writers do not
+        wait for each other in a circle.
         """
         differing: dict[int, list[list[Any]]] = {}
         for row, attributes in changes:
@@ -133,10 +137,26 @@ class Level:
             if values != row.values or row.id in differing:
                 differing.setdefault(row.id, []).append(values)
         for number, news in sorted(differing.items()):
-            before = list(index.fetch_locked(self._lock, number)[0])
+            before = self.lock(index, [number])[number].values
             after = reduce(_latest, news, before)
             if after != before:
                 index.fetch(self._update, *after, number)
+
+    def lock(self, index: Index, numbers: Iterable[int]) -> dict[int, Row]:
+        """Rows as they are now, by their numbers; nobody else changes them in this transaction.
+
+        They are locked in the order of their numbers.
+
+        :raise IndexConflict: one has been deleted.
+        """
+        wanted = sorted(set(numbers))
+        rows: list[Any] = []
+        for start in range(0, len(wanted), INSERT_ROWS):
+            some = wanted[start : start + INSERT_ROWS]
+            rows += index.fetch_locked(self._lock, *some, size=len(some))
+        if len(rows) < len(wanted):
+            raise IndexConflict("a study or series was deleted meanwhile")
+        return {number: Row(number, values) for number, *values in rows}
 
     def find(self, index: Index, keys: set[tuple[Any, ...]]) -> dict[Any, Row]:
         """The rows there are, by their keys: the parent's number and the UID."""

@@ -114,7 +114,7 @@ _COLUMNS: dict[str, tuple[Level, Any]] = {
     name: (level, getattr(model, name))
     for level, model in _MODELS.items()
     for name in model._meta.fields  # noqa: SLF001 - Peewee's documented way to list them
-    if name not in {"id", "partition", "study", "series", "attributes"}
+    if name not in {"id", "partition", "study", "series", "attributes", "revision"}
 }
 _WITHOUT_INDEX = {_MODALITIES_IN_STUDY, "sop_class_uid"}
 _StudyAnswer = Answer.alias()

@@ -2,67 +2,25 @@
 
 A batch may come from several requests; it is written with a number of statements that does not
 depend on its size. Whether an instance is there already is decided by the unique constraint, inside
-the transaction.
+the transaction. Then it is refused, or takes the place of what is there (``replace.py``).
 """
 
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterable
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import xxhash
 
 from index import changefeed
+from index.batch import COLUMNS, STORED, NewInstance, Outcome, Placed
 from index.changefeed import Action, Change
 from index.database import Index
 from index.levels import SERIES, STUDIES, Attributes, Row
 from index.models import Answer, Instance, InstanceHeader
+from index.replace import settle
 from index.statements import Statement, parameters
 
-
-@dataclass(frozen=True, slots=True)
-class NewInstance:
-    """An instance to be made visible."""
-
-    partition_id: int
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    watermark: int
-    blob_length: int
-    blob_digest: bytes
-    study: Attributes
-    series: Attributes
-    attributes: bytes  # members of a DICOM JSON object: the instance's own part of a v1 answer
-    frame_table: bytes | None
-    header: bytes
-
-
-class Outcome(Enum):
-    """What became of an instance of a batch."""
-
-    STORED = 1
-    EXISTS = 2
-    WATERMARK_TAKEN = 3  # by another instance: cannot be, but must not pass for EXISTS
-
-
-_INSTANCE = (
-    Instance.watermark,
-    Instance.partition,
-    Instance.study,
-    Instance.series,
-    Instance.sop_instance_uid,
-    Instance.sop_class_uid,
-    Instance.transfer_syntax_uid,
-    Instance.blob_length,
-    Instance.blob_digest,
-    Instance.study_answer,
-    Instance.series_answer,
-    Instance.attributes,
-)
 _HEADER = (InstanceHeader.watermark, InstanceHeader.frame_table, InstanceHeader.header)
 _ANSWER = (Answer.digest, Answer.v1, Answer.v2)
 
@@ -79,13 +37,10 @@ _INSERT_HEADERS = _insert(InstanceHeader, _HEADER)
 _INSERT_ANSWERS = _insert(Answer, _ANSWER)
 _INSERT_INSTANCES = Statement(
     lambda size: (
-        Instance.insert_many([tuple(parameters(len(_INSTANCE))) for _ in range(size)], _INSTANCE)
+        Instance.insert_many([tuple(parameters(len(COLUMNS))) for _ in range(size)], COLUMNS)
         .on_conflict_ignore()
         .returning(Instance.watermark)
     )
-)
-_TAKEN = Statement(
-    lambda size: Instance.select(Instance.watermark).where(Instance.watermark.in_(parameters(size)))
 )
 _KNOWN_ANSWERS = Statement(
     lambda size: Answer.select(Answer.digest).where(Answer.digest.in_(parameters(size)))
@@ -103,8 +58,8 @@ class _Known(NamedTuple):
 def store_instances(index: Index, instances: list[NewInstance]) -> list[Outcome]:
     """Make instances visible, all in one transaction; say of each what became of it.
 
-    Of two with the same UIDs the first is stored. The values of a study or series become those of
-    the last of its instances that is stored.
+    Of two with the same UIDs the first is stored, and the second too if it may replace. The values
+    of a study or series become those of the last of its instances that is stored.
 
     What is there already is looked up before the transaction, which others wait for. Should it be
     removed in between, the foreign keys notice, and the transaction is run again.
@@ -156,30 +111,18 @@ def _store(
         },
         known.series,
     )
-    series_of = [
-        series[study.id, new.series_instance_uid]
-        for study, new in zip(study_of, instances, strict=True)
+    batch = [
+        Placed(new, study, series[study.id, new.series_instance_uid], both)
+        for new, study, both in zip(instances, study_of, digests, strict=True)
     ]
     _add_answers(index, instances, digests, known.answers)
-    rows = [
-        _instance_row(*parts) for parts in zip(instances, study_of, series_of, digests, strict=True)
-    ]
-    outcomes = _insert_instances(index, rows)
-    stored = [
-        (new, study, its_series)
-        for new, study, its_series, outcome in zip(
-            instances, study_of, series_of, outcomes, strict=True
-        )
-        if outcome is Outcome.STORED
-    ]
-    STUDIES.keep_latest(index, [(study, new.study) for new, study, _ in stored])
-    SERIES.keep_latest(index, [(its_series, new.series) for new, _, its_series in stored])
-    headers = [
-        value for new, _, _ in stored for value in (new.watermark, new.frame_table, new.header)
-    ]
-    index.insert(_INSERT_HEADERS, headers, len(_HEADER))
-    changefeed.append(index, [_change(new) for new, _, _ in stored])
-    return outcomes
+    _insert_instances(index, batch)
+    stored = [each for each in batch if each.outcome in STORED]
+    STUDIES.keep_latest(index, [(each.study, each.new.study) for each in stored])
+    SERIES.keep_latest(index, [(each.series, each.new.series) for each in stored])
+    _add_headers(index, {each.key: each.new for each in stored}.values())
+    changefeed.append(index, [_change(each) for each in stored])
+    return [each.outcome for each in batch]
 
 
 def _add_answers(
@@ -202,47 +145,28 @@ def _add_answers(
     index.insert(_INSERT_ANSWERS, values, len(_ANSWER))
 
 
-def _instance_row(
-    new: NewInstance, study: Row, series: Row, digests: tuple[bytes, bytes]
-) -> tuple[Any, ...]:
-    return (
-        new.watermark,
-        new.partition_id,
-        study.id,
-        series.id,
-        new.sop_instance_uid,
-        new.sop_class_uid,
-        new.transfer_syntax_uid,
-        new.blob_length,
-        new.blob_digest,
-        *digests,
-        new.attributes,
-    )
+def _insert_instances(index: Index, batch: list[Placed]) -> None:
+    in_order = sorted(batch, key=attrgetter("key"))  # the same for all writers: no deadlocks
+    values = list(chain.from_iterable([each.row for each in in_order]))
+    written = {row[0] for row in index.insert(_INSERT_INSTANCES, values, len(COLUMNS))}
+    left = [each for each in batch if each.new.watermark not in written]
+    if left:
+        settle(index, batch, left)
 
 
-def _insert_instances(index: Index, rows: list[tuple[Any, ...]]) -> list[Outcome]:
-    in_order = sorted(rows, key=itemgetter(3, 4))  # the same for all writers: no deadlocks
-    values = list(chain.from_iterable(in_order))
-    written = {row[0] for row in index.insert(_INSERT_INSTANCES, values, len(_INSTANCE))}
-    left = [row[0] for row in rows if row[0] not in written]
-    taken = {row[0] for row in index.fetch_many(_TAKEN, left)}
-    return [
-        Outcome.STORED
-        if row[0] in written
-        else Outcome.WATERMARK_TAKEN
-        if row[0] in taken
-        else Outcome.EXISTS
-        for row in rows
-    ]
+def _add_headers(index: Index, instances: Iterable[NewInstance]) -> None:
+    values = [value for new in instances for value in (new.watermark, new.frame_table, new.header)]
+    index.insert(_INSERT_HEADERS, values, len(_HEADER))
 
 
 def _digest(attributes: Attributes) -> bytes:
     return xxhash.xxh3_128_digest(b"%b\0%b" % (attributes.v1, attributes.v2))
 
 
-def _change(new: NewInstance) -> Change:
+def _change(stored: Placed) -> Change:
+    new = stored.new
     return Change(
-        Action.CREATE,
+        Action.UPDATE if stored.outcome is Outcome.REPLACED else Action.CREATE,
         new.partition_id,
         new.study_instance_uid,
         new.series_instance_uid,

@@ -14,9 +14,9 @@ def operations(api: ApiVersion, settings: Settings) -> Operations:
     warnings = ", ".join(f"{code.value} {code.name}" for code in WarningReason)
     warned = ", or all are, some with a warning" if api.implicit_vr_makes_accepted else ""
 
-    def store(what: str) -> Operation:
+    def store(summary: str) -> Operation:
         return Operation(
-            f"Store {what}",
+            summary,
             description=f"One instance as {DICOM}, or one in each part of {MULTIPART}. "
             f"At most {settings.max_request_bytes} bytes.",
             parameters=(ACCEPT,),
@@ -37,6 +37,8 @@ def operations(api: ApiVersion, settings: Settings) -> Operations:
         )
 
     return {
-        "POST /studies": store("instances"),
-        "POST /studies/{study}": store("instances of a study"),
+        "POST /studies": store("Store instances"),
+        "POST /studies/{study}": store("Store instances of a study"),
+        "PUT /studies": store("Store instances, replacing those that are there"),
+        "PUT /studies/{study}": store("Store instances of a study, replacing those that are there"),
     }

@@ -28,16 +28,16 @@ IN_MEMORY_BYTES = 1024 * 1024
 MANY_VALUES = "One or more indexed Dicom tag(s) have multiple values, only first value is indexed."
 
 
-@bp.post("/studies")
-@bp.post("/studies/<uid:study>")
+@bp.route("/studies", methods=["POST", "PUT"])
+@bp.route("/studies/<uid:study>", methods=["POST", "PUT"])
 def store_instances(scope: Scope, study: str | None = None) -> Response:
-    """Store Instances (PS3.18 10.5)."""
+    """Store Instances (PS3.18 10.5); ``PUT`` replaces those that are there."""
     content = body_type()
     if study is not None:
         study = identifier("StudyInstanceUID", study)
     require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
     with closing(_parts(scope, content)) as parts:
-        results = store(scope, _checked(parts, content), study)
+        results = store(scope, _checked(parts, content), study, replace=request.method == "PUT")
     return _answer(scope, study, results)
 
 

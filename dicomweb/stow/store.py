@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import xxhash
 
@@ -23,8 +24,8 @@ from dicomweb.stow.check import Verdict, first_value
 from dicomweb.stow.response import FailureReason, Refused, Stored, WarningReason
 from dicomweb.urls import Scope
 from dicomweb.versions import V1, V2
+from index.batch import STORED, NewInstance, Outcome
 from index.levels import Attributes
-from index.store import NewInstance, Outcome
 from storage.base import Buffer, StorageError
 from storage.keys import instance_key
 
@@ -34,10 +35,15 @@ PREAMBLE_BYTES = 128
 PREAMBLE = bytes(PREAMBLE_BYTES)
 """What is stored instead of a file's own preamble, which could make it an executable as well."""
 
-REFUSAL = {
-    Outcome.EXISTS: FailureReason.INSTANCE_EXISTS,
-    Outcome.WATERMARK_TAKEN: FailureReason.PROCESSING_FAILURE,
+REFUSAL: dict[Outcome, tuple[FailureReason, list[str]]] = {
+    Outcome.EXISTS: (FailureReason.INSTANCE_EXISTS, []),
+    Outcome.IDENTICAL: (
+        FailureReason.INSTANCE_EXISTS,
+        ["The instance is stored already, and the stored bytes are identical to those received."],
+    ),
+    Outcome.WATERMARK_TAKEN: (FailureReason.PROCESSING_FAILURE, []),
 }
+"""Why an instance that the index does not take is refused, and what to say of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +102,12 @@ WRITERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="blob")
 
 
 def store(
-    scope: Scope, parts: Iterable[Part | SpooledPart], study: str | None
+    scope: Scope, parts: Iterable[Part | SpooledPart], study: str | None, *, replace: bool
 ) -> list[Stored | Refused]:
     """Store the instances of a request and say of each part what became of it, in their order.
 
     :param study: the study that all must belong to; None if any will do.
+    :param replace: an instance that is there already is replaced, not refused.
     :raise StorageError: the bytes cannot be kept; nothing was stored.
     :raise IndexUnavailable: the index does not answer; nothing was stored, or that is not known.
     """
@@ -108,7 +115,7 @@ def store(
     blobs = _Blobs(scope.archive)
     try:
         for part in parts:
-            result = _read(scope, part.view(), study)
+            result = _read(scope, part.view(), study, replace=replace)
             if isinstance(result, _Candidate):
                 blobs.write(result.key, part)
             results.append(result)
@@ -132,17 +139,20 @@ def _commit(
     for result in results:
         if not isinstance(result, _Candidate):
             final.append(result)
-        elif (outcome := next(outcomes)) is Outcome.STORED:
+        elif (outcome := next(outcomes)) in STORED:
             final.append(result.stored)
         else:
             unused.append(result.key)
-            new = result.new
-            final.append(Refused(REFUSAL[outcome], new.sop_class_uid, new.sop_instance_uid))
+            reason, comments = REFUSAL[outcome]
+            stored = result.stored
+            final.append(Refused(reason, stored.sop_class_uid, stored.sop_instance_uid, comments))
     _remove(archive, unused)
     return final
 
 
-def _read(scope: Scope, view: memoryview, study: str | None) -> _Candidate | Refused:
+def _read(
+    scope: Scope, view: memoryview, study: str | None, *, replace: bool
+) -> _Candidate | Refused:
     """Read and check one part."""
     limits = Limits(header_bytes=scope.archive.settings.max_header_bytes)
     try:
@@ -159,11 +169,14 @@ def _read(scope: Scope, view: memoryview, study: str | None) -> _Candidate | Ref
             first_value(file, check.SOP_INSTANCE_UID),
             verdict.failures,
         )
-    return _candidate(scope, view, file, verdict)
+    return _candidate(scope, view, file, verdict, replace=replace)
 
 
-def _candidate(scope: Scope, view: memoryview, file: Part10File, verdict: Verdict) -> _Candidate:
+def _candidate(
+    scope: Scope, view: memoryview, file: Part10File, verdict: Verdict, *, replace: bool
+) -> _Candidate:
     sop_class, study, series, sop = (first_value(file, tag) or "" for tag in check.REQUIRED_UIDS)
+    blob_key = partial(instance_key, scope.partition_name, study, series, sop)
     file.dropped = verdict.dropped
     new = NewInstance(
         partition_id=scope.partition_id,
@@ -182,13 +195,13 @@ def _candidate(scope: Scope, view: memoryview, file: Part10File, verdict: Verdic
         attributes=members(file, V1.default_instance),
         frame_table=file.frames.encode() if file.frames else None,
         header=encode_header(file),
+        blob_key=blob_key if replace else None,
     )
     warning = _warning(file, verdict)
     stored = Stored(
         sop_class, study, series, sop, warning, verdict.warnings, verdict.has_many_values
     )
-    key = instance_key(scope.partition_name, study, series, sop, new.watermark)
-    return _Candidate(new, stored, key)
+    return _Candidate(new, stored, blob_key(new.watermark))
 
 
 def _attributes(

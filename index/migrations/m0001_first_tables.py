@@ -26,6 +26,7 @@ STATEMENTS = (
         referring_physician_name_words VARCHAR(255) {text},
         patient_birth_date VARCHAR(8) {text},
         attributes {blob} NOT NULL,
+        revision INTEGER NOT NULL DEFAULT 0,
         UNIQUE (partition_id, study_instance_uid)
     )""",
     "CREATE INDEX study_newest ON study (partition_id, id)",

@@ -11,6 +11,7 @@ from tests.datasets import dataset, encoded, with_pixels
 
 DICOM = {"Content-Type": "application/dicom"}
 AS_STORED = {"Accept": 'application/dicom; transfer-syntax="*"'}
+FRAME = {"Accept": "application/octet-stream; transfer-syntax=*"}
 CLIENTS = 6
 ROUNDS = 3
 ACKNOWLEDGED_PER_ROUND = 60
@@ -95,6 +96,91 @@ def test_killing_all_processes_loses_no_acknowledged_instance_and_shows_no_half_
         assert [entry["sequence"] for entry in feed] == list(range(1, len(feed) + 1))
     finally:
         server.kill()
+
+
+class Corrector:
+    """Puts ever new versions of one instance until the server is gone; remembers the last."""
+
+    def __init__(self, url: str, enough: threading.Semaphore) -> None:
+        self.url = url
+        self.enough = enough
+        self.ds = with_pixels(dataset(), 64, 64)
+        self.versions: list[bytes] = []
+        self.acknowledged = 0
+        """How many versions are known to be stored."""
+
+    @property
+    def path(self) -> str:
+        return (
+            f"/studies/{self.ds.StudyInstanceUID}/series/{self.ds.SeriesInstanceUID}"
+            f"/instances/{self.ds.SOPInstanceUID}"
+        )
+
+    def work(self) -> None:
+        session = requests.Session()
+        self.acknowledged = len(self.versions)  # what is there after a restart stays
+        while True:
+            self.ds.InstanceNumber = len(self.versions) + 1
+            self.versions.append(encoded(self.ds))
+            body = self.versions[-1]
+            try:
+                answer = session.put(f"{self.url}/studies", data=body, headers=DICOM, timeout=30)
+            except requests.RequestException:
+                return
+            if answer.status_code != 200:
+                return
+            self.acknowledged = len(self.versions)
+            self.enough.release()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_killing_all_processes_leaves_each_replaced_instance_as_one_whole_version(
+    tmp_path, request, database
+):
+    settings = {}
+    if database == "postgresql":
+        settings["database_url"] = request.getfixturevalue("postgresql_database")
+    server = Server(tmp_path / "data", **settings)
+    enough = threading.Semaphore(0)
+    correctors = [Corrector(f"{server.url}/v2", enough) for _ in range(CLIENTS)]
+    for _ in range(ROUNDS):
+        server.start()
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            work = [pool.submit(corrector.work) for corrector in correctors]
+            for _ in range(ACKNOWLEDGED_PER_ROUND):
+                assert enough.acquire(timeout=60)
+            server.kill()
+            for future in work:
+                future.result(60)
+        server.start()
+        try:
+            for corrector in correctors:
+                assert_one_whole_version(server, corrector)
+        finally:
+            server.kill()
+
+
+def assert_one_whole_version(server: Server, corrector: Corrector) -> None:
+    """File, frame table and metadata are of the version acknowledged last, or of one sent since."""
+    url = f"{server.url}/v2{corrector.path}"
+    answer = requests.get(url, headers=AS_STORED, timeout=30)
+    if not corrector.acknowledged and answer.status_code == 404:
+        corrector.versions.clear()
+        return
+    assert answer.status_code == 200
+    number = corrector.versions.index(answer.content) + 1
+    assert number >= corrector.acknowledged
+    (metadata,) = requests.get(f"{url}/metadata", timeout=30).json()
+    assert metadata["00200013"]["Value"] == [number]
+    frame = requests.get(f"{url}/frames/1", headers=FRAME, timeout=30)
+    assert frame.content == corrector.ds.PixelData
+    (found,) = requests.get(
+        f"{server.url}/v1/instances",
+        params={"SOPInstanceUID": corrector.ds.SOPInstanceUID},
+        timeout=30,
+    ).json()
+    assert found["00200013"]["Value"] == [number]
+    del corrector.versions[number:]
 
 
 def whole_change_feed(server: Server) -> list[dict]:

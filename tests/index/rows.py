@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from index.batch import NewInstance
 from index.levels import SERIES_COLUMNS, STUDY_COLUMNS, Attributes
 from index.partitions import DEFAULT_PARTITION_ID
-from index.store import NewInstance
 
 _WATERMARKS = iter(range(1, 1_000_000))
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from index import changefeed
+from index.batch import NewInstance
 from index.changefeed import Action, Change, State
 from index.database import Index, IndexConflict
 from index.delete import delete_instances
 from index.instances import Reference
 from index.partitions import Partitions
-from index.store import NewInstance, store_instances
+from index.store import store_instances
 from tests.index.rows import new_instance
 
 STUDY = Reference(1, "1.1")

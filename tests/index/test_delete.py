@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from index import changefeed, instances
+from index.batch import NewInstance, Outcome
 from index.changefeed import Action
 from index.database import Index
 from index.delete import delete_instances
 from index.instances import Reference
 from index.partitions import Partitions
-from index.store import NewInstance, Outcome, store_instances
+from index.store import store_instances
 from tests.index.rows import new_instance, study_attributes
 
 TABLES = ("study", "series", "instance", "instance_header")
@@ -265,4 +266,4 @@ def test_a_transaction_given_up_because_of_a_deadlock_is_run_again(index):
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(update, 1, other), pool.submit(update, other, 1)]:
             future.result()
-    assert len(tries) == 3
+    assert len(tries) > 2  # more where the one that tries again is the faster

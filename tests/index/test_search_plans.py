@@ -65,7 +65,7 @@ BINARY = {"sqlite": "BLOB", "postgresql": "BYTEA"}
 FILL = {
     "study": """n, 1, '1.' || n, CAST(20200000 + n % 500 AS VARCHAR(8)), 'd' || (n % 500),
         'a' || n, 'p' || n, 'doe^j' || n, ' doe j' || n, 'roe^' || n, ' roe ' || n,
-        CAST(19000000 + n AS VARCHAR(8)), CAST('' AS {binary})""",
+        CAST(19000000 + n AS VARCHAR(8)), CAST('' AS {binary}), 0""",
     "series": """n, 1, (n + 1) / 2, '1.' || n, 'm' || (n % 500),
         CAST(20200000 + n % 500 AS VARCHAR(8)), 'm' || (n % 500), CAST('' AS {binary})""",
     "answer": "CAST('d' || n AS {binary}), CAST('' AS {binary}), CAST('' AS {binary})",

@@ -4,12 +4,13 @@ import orjson
 import pytest
 
 from index import changefeed, instances, models, store
+from index.batch import Outcome
 from index.committer import Committer
 from index.database import IndexUnavailable, open_index
 from index.delete import delete_instances
 from index.instances import Reference, Version
 from index.partitions import DEFAULT_PARTITION_ID, Partitions
-from index.store import Outcome, store_instances
+from index.store import store_instances
 from tests.index.rows import new_instance, series_attributes, study_attributes
 
 STUDY = Reference(DEFAULT_PARTITION_ID, "1.2")
@@ -34,7 +35,10 @@ def test_a_stored_instance_is_found_at_each_level(index):
         assert found.watermark == new.watermark
         assert found[1:4] == ("1.2", "1.2.3", "1.2.3.4")
         assert instances.version(index, reference) == Version.of([new.watermark])
-        assert instances.headers(index, reference) == [(new.watermark, new.header)]
+        assert instances.headers(index, reference) == (
+            Version.of([new.watermark]),
+            [new.header],
+        )
 
 
 def test_nothing_is_found_under_other_uids_or_in_another_partition(index):
@@ -53,7 +57,13 @@ def test_nothing_is_found_under_other_uids_or_in_another_partition(index):
 
 def test_the_same_instance_is_stored_once_and_leaves_no_second_trace(index):
     first = new_instance("1.2", "1.2.3", "1.2.3.4", study=study_attributes(patient_id="first"))
-    again = new_instance("1.2", "1.2.3", "1.2.3.4", study=study_attributes(patient_id="again"))
+    again = new_instance(
+        "1.2",
+        "1.2.3",
+        "1.2.3.4",
+        study=study_attributes(patient_id="again"),
+        blob_digest=b"of other bytes..",
+    )
     assert store_instances(index, [first]) == [Outcome.STORED]
     assert store_instances(index, [again]) == [Outcome.EXISTS]
     assert [found.watermark for found in instances.find(index, STUDY)] == [first.watermark]
@@ -63,8 +73,17 @@ def test_the_same_instance_is_stored_once_and_leaves_no_second_trace(index):
 
 def test_of_two_same_instances_in_one_batch_the_first_is_stored(index):
     first = new_instance("1.2", "1.2.3", "1.2.3.4")
-    second = new_instance("1.2", "1.2.3", "1.2.3.4")
+    second = new_instance("1.2", "1.2.3", "1.2.3.4", blob_length=999)
     assert store_instances(index, [first, second]) == [Outcome.STORED, Outcome.EXISTS]
+    assert [found.watermark for found in instances.find(index, STUDY)] == [first.watermark]
+
+
+def test_a_repeat_with_the_same_bytes_is_told_from_one_with_others(index):
+    first = new_instance("1.2", "1.2.3", "1.2.3.4", blob_digest=b"0123456789abcdef")
+    same = new_instance("1.2", "1.2.3", "1.2.3.4", blob_digest=b"0123456789abcdef")
+    other = new_instance("1.2", "1.2.3", "1.2.3.4", blob_digest=b"fedcba9876543210")
+    assert store_instances(index, [first, same]) == [Outcome.STORED, Outcome.IDENTICAL]
+    assert store_instances(index, [other, same]) == [Outcome.EXISTS, Outcome.IDENTICAL]
     assert [found.watermark for found in instances.find(index, STUDY)] == [first.watermark]
 
 
@@ -149,11 +168,12 @@ def test_a_batch_costs_the_same_number_of_statements_whatever_its_size(index, mo
         return run(sql, values)
 
     monkeypatch.setattr(index, "execute", counting)
-    for size in (1, 10, 100):
+    for size in (1, 10, 100, 100):
         counts.append(0)
         store_instances(index, [new_instance("1.2", "1.2.3", f"{size}.{n}") for n in range(size)])
     assert counts[1] == counts[2]
     assert counts[0] - counts[1] == 4  # the study and the series were made by the first
+    assert counts[3] <= counts[2]  # repeats take one look-up instead of headers and feed
 
 
 def test_many_threads_storing_the_same_instances_store_each_exactly_once(database_url):
@@ -207,7 +227,7 @@ def test_processes_with_connections_of_their_own_make_a_study_once(database_url)
 
 
 def test_a_batch_may_have_any_number_of_studies_and_series(index):
-    for outcome in (Outcome.STORED, Outcome.EXISTS):
+    for outcome in (Outcome.STORED, Outcome.IDENTICAL):
         batch = [new_instance(f"1.{n}", f"1.{n}.1", f"1.{n}.1.1") for n in range(1200)]
         assert store_instances(index, batch) == [outcome] * 1200
     for model in (models.Study, models.Series, models.Instance):
