@@ -26,6 +26,11 @@ from dicomweb.elements import (
 )
 from dicomweb.frames import FrameTable, PixelDescription, encapsulated_frames, native_frames
 from dicomweb.header import Cut, Header, Limits, decode_header, element_at, encode_header
+from dicomweb.media import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -35,17 +40,19 @@ __all__ = [
     "Limits",
     "NotReadable",
     "Part10File",
+    "code_string",
     "decode_header",
     "encode_header",
     "inflated_data_set",
+    "number_of_frames",
+    "pixel_description",
     "read_part10",
+    "unsigned",
 ]
 
-IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = frozenset(
     {
-        "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
+        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
         "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
         "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
     }
@@ -177,40 +184,51 @@ def _inflate(deflated: memoryview, most: int) -> memoryview:
 def _frame_table(
     file: Part10File, view: memoryview, pixel_data: Cut, items: Sequence[int] | None
 ) -> FrameTable | None:
-    frames = _number_of_frames(file)
+    frames = number_of_frames(file)
     if items is not None:
         extended = _extended_offsets(file, view, len(items))
         return encapsulated_frames(view, items, frames, extended, file.inflated)
-    photometric = file.element(0x00280004)
-    pixels = PixelDescription(
-        rows=_unsigned(file, 0x00280010),
-        columns=_unsigned(file, 0x00280011),
-        samples_per_pixel=_unsigned(file, 0x00280002) or 1,
-        bits_allocated=_bits_allocated(file),
-        photometric_interpretation=photometric[1].decode("latin-1").strip() if photometric else "",
-    )
+    pixels = pixel_description(file)
     return native_frames(pixel_data.offset, pixel_data.length, frames, pixels, file.inflated)
 
 
-def _bits_allocated(file: Header) -> int:
-    if 0x7FE00009 in file.offsets:
+def pixel_description(header: Header) -> PixelDescription:
+    """What a header says of the size of a frame; 0 for what it does not say."""
+    return PixelDescription(
+        rows=unsigned(header, 0x00280010),
+        columns=unsigned(header, 0x00280011),
+        samples_per_pixel=unsigned(header, 0x00280002) or 1,
+        bits_allocated=_bits_allocated(header),
+        photometric_interpretation=code_string(header, 0x00280004),
+    )
+
+
+def code_string(header: Header, tag: int) -> str:
+    """A value of VR CS, empty if it is not there."""
+    element = header.element(tag)
+    return element[1].decode("latin-1").strip("\0 ") if element else ""
+
+
+def _bits_allocated(header: Header) -> int:
+    if 0x7FE00009 in header.offsets:
         return 64
-    if 0x7FE00008 in file.offsets:
+    if 0x7FE00008 in header.offsets:
         return 32
-    return _unsigned(file, 0x00280100)
+    return unsigned(header, 0x00280100)
 
 
-def _unsigned(file: Header, tag: int) -> int:
+def unsigned(header: Header, tag: int) -> int:
     """A value of VR US, 0 if it is not there or not of two bytes."""
-    element = file.element(tag)
+    element = header.element(tag)
     if element is None or len(element[1]) != 2:
         return 0
     number: int = unpack("<H", element[1])[0]
     return number
 
 
-def _number_of_frames(file: Header) -> int:
-    element = file.element(0x00280008)
+def number_of_frames(header: Header) -> int:
+    """Number of Frames; 1 if it is not there or no number."""
+    element = header.element(0x00280008)
     text = element[1].strip(b"\0 ") if element else b""
     return min(max(int(text), 1), _MOST_FRAMES) if text.isdigit() and len(text) <= 12 else 1
 

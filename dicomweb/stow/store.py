@@ -17,8 +17,9 @@ import xxhash
 from dicomweb.archive import Archive
 from dicomweb.dicomjson import members
 from dicomweb.header import Limits, encode_header
+from dicomweb.media import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomweb.multipart import Part, SpooledPart
-from dicomweb.part10 import IMPLICIT_VR_LITTLE_ENDIAN, NotReadable, Part10File, read_part10
+from dicomweb.part10 import NotReadable, Part10File, read_part10
 from dicomweb.stow import check
 from dicomweb.stow.check import Verdict, first_value
 from dicomweb.stow.response import FailureReason, Refused, Stored, WarningReason

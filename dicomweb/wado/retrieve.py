@@ -3,8 +3,7 @@
 All rows are looked up before the first byte goes out; from then on only blobs are touched.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO
@@ -14,58 +13,11 @@ from dicomweb.errors import NotFound
 from dicomweb.media import AS_STORED, Representation, choose
 from dicomweb.multipart import Envelope
 from dicomweb.urls import Scope
+from dicomweb.wado.blobs import OpenedAhead, blob_key, open_instance, open_range
 from index import instances
 from index.instances import Reference, StoredInstance
-from storage.base import BlobReader, BlobStore
-from storage.keys import instance_key
 
 LEVELS = {1: "study", 2: "series", 3: "instance"}
-
-
-class BlobDamaged(Exception):
-    """A blob is not as long as it was when it was stored."""
-
-
-class OpenedAhead:
-    """Blobs, or ranges of blobs, to be read one after the other; each is opened one ahead.
-
-    So the first two are known to be there before the answer begins. A later one that is not there
-    ends the iteration with an error: the connection breaks, and the answer never passes for whole.
-    """
-
-    def __init__(self, openings: Iterable[Callable[[], BlobReader]]) -> None:
-        self._openings = iter(openings)
-        self._opened: deque[BlobReader] = deque()
-        try:
-            self._open_next()
-            self._open_next()
-        except BaseException:
-            self.close()
-            raise
-
-    def __iter__(self) -> Iterator[BlobReader]:
-        try:
-            while self._opened:
-                yield self._opened[0]
-                self._opened.popleft().close()
-                self._open_next()
-        finally:
-            self.close()
-
-    @property
-    def first(self) -> BlobReader:
-        """The one that is read next."""
-        return self._opened[0]
-
-    def close(self) -> None:
-        """Close what is open."""
-        while self._opened:
-            self._opened.popleft().close()
-
-    def _open_next(self) -> None:
-        opening = next(self._openings, None)
-        if opening is not None:
-            self._opened.append(opening())
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,36 +89,12 @@ def described(representation: Representation, instance: StoredInstance) -> str:
     return f"{representation.form.media_type}; transfer-syntax={syntax}"
 
 
-def blob_key(scope: Scope, instance: StoredInstance) -> str:
-    """Key of an instance's blob."""
-    return instance_key(
-        scope.partition_name,
-        instance.study_instance_uid,
-        instance.series_instance_uid,
-        instance.sop_instance_uid,
-        instance.watermark,
-    )
-
-
-def open_range(blobs: BlobStore, key: str, start: int, stop: int) -> BlobReader:
-    """Bytes [start, stop) of a blob.
-
-    :raise BlobNotFound: there is no such blob.
-    :raise BlobDamaged: the blob ends before ``stop``.
-    """
-    reader = blobs.open(key, start, stop)
-    if reader.length == stop - start:
-        return reader
-    reader.close()
-    raise BlobDamaged(f"{key}: {start + reader.length} bytes instead of {stop} or more")
-
-
 def _file(
     scope: Scope, instance: StoredInstance, content_type: str, etag: str, conditions: Conditions
 ) -> Answer:
     """The stored file of an instance, or a range of its bytes."""
     asked = conditions.select(etag, instance.blob_length)
-    opening = partial(_open_instance, scope, instance)
+    opening = partial(open_instance, scope, instance)
     if asked.partial:
         key = blob_key(scope, instance)
         opening = partial(open_range, scope.archive.blobs, key, asked.start, asked.stop)
@@ -183,17 +111,7 @@ def _message(
     envelope = Envelope()
     types = [described(representation, one) for one in found]
     length = envelope.length(zip(types, (one.blob_length for one in found), strict=True))
-    blobs = OpenedAhead(partial(_open_instance, scope, one) for one in found)
+    blobs = OpenedAhead(partial(open_instance, scope, one) for one in found)
     body = Body(envelope.join(zip(types, blobs, strict=True)), blobs)
     message_type = envelope.content_type(representation.form.media_type)
     return Answer(message_type, length, body, headers={"ETag": etag})
-
-
-def _open_instance(scope: Scope, instance: StoredInstance) -> BlobReader:
-    """A whole blob; one that has become longer is as wrong as one that has become shorter."""
-    key = blob_key(scope, instance)
-    reader = scope.archive.blobs.open(key)
-    if reader.length == instance.blob_length:
-        return reader
-    reader.close()
-    raise BlobDamaged(f"{key}: {reader.length} bytes instead of {instance.blob_length}")

@@ -7,7 +7,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from dicomweb.wado.retrieve import BlobDamaged
+from dicomweb.wado.blobs import BlobDamaged
 from index.instances import Reference, find
 from storage.base import BlobNotFound
 from storage.keys import instance_key
