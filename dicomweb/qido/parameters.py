@@ -3,12 +3,12 @@
 import datetime as dt
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 
-from dicomweb.elements import is_private
 from dicomweb.errors import BadRequest
+from dicomweb.query import INCLUDE, SHOWN, Pairs, first_value, included, known_tag
 from index import matching
 from index.matching import Condition
 from index.search import Level
@@ -21,9 +21,8 @@ KEY_MAXIMUM = 2**63 - 1
 ACCEPT = "accept"
 CURSOR = "cursor"
 """Where the page before ended; comes in the link to the next one and is no DICOM parameter."""
-FIXED = frozenset({ACCEPT, CURSOR, "fuzzymatching", "includefield", "limit", "offset"})
+FIXED = frozenset({ACCEPT, CURSOR, "fuzzymatching", INCLUDE, "limit", "offset"})
 """Parameters that are no attributes; their names are taken in any case."""
-ALL = "all"
 
 FILTERS: dict[int, tuple[Level, str]] = {
     0x00080018: (Level.INSTANCE, "sop_instance_uid"),
@@ -44,13 +43,9 @@ FILTERS: dict[int, tuple[Level, str]] = {
 }
 """Attributes that can be searched by: their level, and their name in the index."""
 
-_HEX = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _DATE = re.compile(r"[0-9]{8}", re.ASCII)
 _UID_SEPARATOR = re.compile(r"[\\,]")
-_SHOWN = 80  # characters of what a client sent that are repeated in a message
-
-Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +64,6 @@ class Parameters:
     cursor: int | None
 
 
-def query_pairs(query_string: bytes) -> Pairs:
-    """Names and values of a query string in their order, decoded."""
-    return parse_qsl(query_string.decode("utf-8", "replace"), keep_blank_values=True)
-
-
-def first_value(pairs: Pairs, name: str) -> str | None:
-    """The value of a parameter that is no attribute; of several, the first counts."""
-    return next((value for given, value in pairs if given.lower() == name), None)
-
-
 def next_query(pairs: Pairs, cursor: int) -> str:
     """The query string of the page after the one that ended at ``cursor``."""
     kept = [pair for pair in pairs if pair[0].lower() not in {"offset", CURSOR}]
@@ -94,7 +79,7 @@ def parse(pairs: Pairs, level: Level, within: int, *, wildcards: bool) -> Parame
     """
     fuzzy = _boolean("fuzzymatching", first_value(pairs, "fuzzymatching"))
     filters = _filters(pairs, level, within)
-    include, include_all = _include(pairs)
+    include, include_all = included(pairs)
     limit = _number(pairs, "limit", 1, LIMIT_MAXIMUM)
     return Parameters(
         filters=frozenset(filters),
@@ -137,10 +122,10 @@ def _filters(pairs: Pairs, level: Level, within: int) -> dict[int, str]:
 
 
 def _filter_tag(name: str, level: Level, within: int) -> int:
-    tag = _known_tag(name)
+    tag = known_tag(name)
     if tag is None:
         raise BadRequest(
-            f"Invalid query: unknown query parameter '{name[:_SHOWN]}'. An attribute is named by "
+            f"Invalid query: unknown query parameter '{name[:SHOWN]}'. An attribute is named by "
             "its keyword, in which case matters, or by its tag in eight hexadecimal digits."
         )
     if tag not in FILTERS or not within < FILTERS[tag][0] <= level:
@@ -201,41 +186,10 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _include(pairs: Pairs) -> tuple[frozenset[int], bool]:
-    """Tags that are asked for, and whether all are: then no other counts."""
-    tags: set[int] = set()
-    include_all = False
-    for name, value in pairs:
-        if name.lower() != "includefield":
-            continue
-        for field in map(str.strip, value.split(",")):
-            if field.lower() == ALL:
-                include_all = True
-                continue
-            tag = _known_tag(field)
-            if tag is None:
-                raise BadRequest(
-                    f"Invalid query: includefield has the unknown attribute '{field[:_SHOWN]}'. "
-                    f"It takes keywords, tags in eight hexadecimal digits, or '{ALL}'."
-                )
-            tags.add(tag)
-            if is_private(tag) and tag & 0xF000:
-                tags.add(tag & 0xFFFF0000 | tag >> 8 & 0xFF)  # its Private Creator (PS3.5 7.8.1)
-    return frozenset() if include_all else frozenset(tags), include_all
-
-
-def _known_tag(name: str) -> int | None:
-    """The tag of an attribute given by keyword or as eight hexadecimal digits."""
-    if not _HEX.fullmatch(name):
-        return tag_for_keyword(name) if name else None  # some retired tags have no keyword
-    tag = int(name, 16)
-    return tag if is_private(tag) or keyword_for_tag(tag) else None
-
-
 def _boolean(name: str, value: str | None) -> bool:
     if value is not None and value.strip().lower() not in {"true", "false"}:
         raise BadRequest(
-            f"The query parameter '{name}' is invalid: '{value[:_SHOWN]}' is not true or false."
+            f"The query parameter '{name}' is invalid: '{value[:SHOWN]}' is not true or false."
         )
     return value is not None and value.strip().lower() == "true"
 
@@ -247,7 +201,7 @@ def _number(pairs: Pairs, name: str, least: int, most: int) -> int | None:
     number = int(value) if _NUMBER.fullmatch(value.strip()) else -1
     if not least <= number <= most:
         raise BadRequest(
-            f"The query parameter '{name}' is invalid: '{value[:_SHOWN]}' is not a number "
+            f"The query parameter '{name}' is invalid: '{value[:SHOWN]}' is not a number "
             f"between {least} and {most}."
         )
     return number

@@ -6,6 +6,7 @@ from dicomweb.contentcoding import encoded
 from dicomweb.media import DICOM_JSON, require_dicom_json
 from dicomweb.qido import parameters
 from dicomweb.qido.search import find
+from dicomweb.query import first_value, query_pairs
 from dicomweb.urls import Scope
 from index.search import Level
 
@@ -53,8 +54,8 @@ def search_instances_of_series(scope: Scope, study: str, series: str) -> Respons
 
 def _search(scope: Scope, level: Level, resource: str, *uids: str) -> Response:
     """Check the request in the order of its layers, then search."""
-    pairs = parameters.query_pairs(request.query_string)
-    accept = parameters.first_value(pairs, parameters.ACCEPT)
+    pairs = query_pairs(request.query_string)
+    accept = first_value(pairs, parameters.ACCEPT)
     require_dicom_json(request.headers.get("Accept"), accept)
     within = scope.reference(*uids).values[1:] if uids else ()
     wildcards = scope.archive.settings.qido_wildcards

@@ -3,7 +3,8 @@
 import pytest
 
 from dicomweb.errors import BadRequest
-from dicomweb.qido.parameters import Parameters, first_value, next_query, parse, query_pairs
+from dicomweb.qido.parameters import Parameters, next_query, parse
+from dicomweb.query import first_value, query_pairs
 from index import matching
 from index.search import Level
 
