@@ -10,11 +10,12 @@ _LENGTH = Struct(">I").unpack_from
 _LITTLE_LENGTH = Struct("<I").pack_into
 _LITTLE_SHORT_LENGTH = Struct("<H").pack_into
 
-_BYTES_OF_NUMBER = {
+BYTES_OF_NUMBER = {
     **dict.fromkeys(("AT", "OW", "SS", "US"), 2),
     **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 4),
     **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8),
 }
+"""Of the VRs whose bytes depend on the byte order."""
 
 
 def little_endian(data: bytes) -> bytes:
@@ -39,12 +40,13 @@ def little_endian(data: bytes) -> bytes:
             step = 12 if vr == "SQ" else 12 + length  # the items of a sequence come next
         else:
             _LITTLE_SHORT_LENGTH(swapped, at + 6, step - 8)
-        _swap(swapped, value, at + step, _BYTES_OF_NUMBER.get(vr, 1))
+        swap(swapped, value, at + step, BYTES_OF_NUMBER.get(vr, 1))
         at += step
     return bytes(swapped)
 
 
-def _swap(data: bytearray, start: int, stop: int, size: int) -> None:
+def swap(data: bytearray, start: int, stop: int, size: int) -> None:
+    """Turn round each number of that many bytes; what is left over at the end stays."""
     stop -= (stop - start) % size
     value = data[start:stop]
     for byte in range(size // 2):

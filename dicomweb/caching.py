@@ -42,7 +42,8 @@ class Conditions:
 
         :raise RangeNotSatisfiable: there are none.
         """
-        if self.if_range is not None and self.if_range.strip() not in {etag, _opaque(etag)}:
+        same = set() if etag.startswith("W/") else {etag, _opaque(etag)}
+        if self.if_range is not None and self.if_range.strip() not in same:
             return Selected(0, length, length)
         return select(self.byte_range, length)
 
@@ -63,19 +64,19 @@ def entity_tag(
 ) -> str:
     """ETag of a representation of stored instances.
 
-    Of one part, as stored, of its own media type: the version in quotes. All other representations
-    name themselves in their tags, and are weak: boundaries differ each time, and what an encoder
-    makes may.
+    Of one part, as stored, of the resource's own media type: the version in quotes. All other
+    representations name themselves in their tags. Several parts have weak ones, as their boundary
+    differs each time, and so has what was made by an encoder.
     """
     version = Version.of_instances(found)
     form, syntax = representation.form, representation.transfer_syntax
     tag = version_tag(reference, version)
-    if syntax == AS_STORED or {one.transfer_syntax_uid for one in found} == {syntax}:
-        syntax = AS_STORED
-        if not form.multipart and form.media_type in {DICOM, OCTET_STREAM}:
-            return f'"{tag}"'
+    as_stored = syntax == AS_STORED or {one.transfer_syntax_uid for one in found} == {syntax}
+    if as_stored and not form.multipart:
+        own = form.media_type in {DICOM, OCTET_STREAM}
+        return f'"{tag}"' if own else f'"{tag};{form.media_type}"'
     parts = ";parts" if form.multipart else ""
-    return f'W/"{tag};{form.media_type};{syntax}{parts}"'
+    return f'W/"{tag};{form.media_type};{AS_STORED if as_stored else syntax}{parts}"'
 
 
 def _opaque(etag: str) -> str:

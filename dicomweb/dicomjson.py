@@ -4,7 +4,7 @@ The instances of a series share most of their elements, so the JSON of an elemen
 encoded bytes: of an instance whose like was seen before, little more than the UIDs is converted.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
 from dicomweb.charset import (
@@ -32,7 +32,7 @@ from dicomweb.elements import (
     is_private_creator,
     private_vr,
 )
-from dicomweb.header import Header, element_at, item_headers
+from dicomweb.header import Cut, Header, element_at, item_headers
 from dicomweb.jsonvalues import json_values, text_values
 
 _KEPT_ELEMENTS = 8192
@@ -46,6 +46,11 @@ _LUT_DESCRIPTOR = 0x00283002
 _NOT_SHOWN = b""
 _DEPENDS = b"?"
 """Stands for the fragment of an element whose text depends on Specific Character Set."""
+
+BulkMember = Callable[[str, str, bytes | Cut], bytes]
+"""Makes the rest of a bulk value's JSON object, which has the VR already, from its path, its VR and
+the value, or from where in the file that is. A path is made of the tags and of the numbers of the
+items, 1 and up, that lead to the element: ``00420010/1/00420011``."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -77,17 +82,20 @@ class _Memo(dict[Key, Value], Generic[Key, Value]):
 class _PlainFragments(_Memo[bytes, bytes]):
     """By encoded element: what means the same in whatever data set it is."""
 
-    __slots__ = ("_headers",)
+    __slots__ = ("_bulk", "_headers")
 
-    def __init__(self, headers: ElementHeaders) -> None:
+    def __init__(self, headers: ElementHeaders, bulk: bytes = _NOT_SHOWN) -> None:
         super().__init__()
         self._headers = headers
+        self._bulk = bulk
 
     def __missing__(self, element: bytes) -> bytes:
         tag = self._headers[element[:8]][0]
         vr, value, _ = element_at(element, 0, self._headers)
         raw = element[value:]
-        if vr in TEXT_VRS and (not raw.isascii() or b"\x1b" in raw):
+        if vr in BULK_VRS:
+            fragment = self._bulk
+        elif vr in TEXT_VRS and (not raw.isascii() or b"\x1b" in raw):
             fragment = _DEPENDS
         else:
             fragment = _fragment(tag, vr, raw, DEFAULT_ENCODINGS)
@@ -97,31 +105,37 @@ class _PlainFragments(_Memo[bytes, bytes]):
 
 _EXPLICIT_FRAGMENTS = _PlainFragments(EXPLICIT_HEADERS)
 _IMPLICIT_FRAGMENTS = _PlainFragments(IMPLICIT_HEADERS)
+_IMPLICIT_FRAGMENTS_BUT_BULK = _PlainFragments(IMPLICIT_HEADERS, _DEPENDS)
 _DEPENDENT_FRAGMENTS: _Memo[tuple[str, Encodings, bytes], bytes] = _Memo()
 _VALUES: _Memo[tuple[bool, Encodings, bytes], tuple[str, ...]] = _Memo()
 
 
-def metadata_json(header: Header) -> bytes:
+def metadata_json(header: Header, bulk: BulkMember | None = None) -> bytes:
     """One DICOM JSON object: every element that is to be shown, at all depths.
 
     Left out are the elements of bulk VRs, group lengths, and what was dropped when the header was
     encoded. Never raises: a value that does not fit its VR is a string, or its element is left out
     as if it were of VR UN.
+
+    :param bulk: shows the elements of bulk VRs too.
     """
     level = _Level(header.encodings)
-    shown, _ = _Writer(header).data_set(0, len(header.data), header.headers, level)
+    shown, _ = _Writer(header, bulk).data_set(0, len(header.data), header.headers, level)
     for tag in header.dropped:
         shown.pop(tag, None)
     return _object(shown)
 
 
-def members(header: Header, tags: Collection[int]) -> bytes:
+def members(header: Header, tags: Collection[int], bulk: BulkMember | None = None) -> bytes:
     """Members of a DICOM JSON object, without its braces, for a choice of top-level elements.
 
     Those that are there and are to be shown, in ascending order of their tags.
+
+    :param bulk: shows the elements of bulk VRs too.
     """
-    writer, level = _Writer(header), _Level(header.encodings)
-    headers, fragments = header.headers, _fragments_for(header.headers)
+    writer, level = _Writer(header, bulk), _Level(header.encodings)
+    headers = header.headers
+    fragments = writer.fragments(headers)
     shown = {}
     for tag in tags:
         at = header.offsets.get(tag)
@@ -135,9 +149,9 @@ def members(header: Header, tags: Collection[int]) -> bytes:
     return _members(shown)
 
 
-def element_json(header: Header, tags: Collection[int]) -> bytes:
+def element_json(header: Header, tags: Collection[int], bulk: BulkMember | None = None) -> bytes:
     """One DICOM JSON object for a choice of top-level elements, as :func:`members`."""
-    return b"{%b}" % members(header, tags)
+    return b"{%b}" % members(header, tags, bulk)
 
 
 def values(header: Header, tag: int) -> tuple[str, ...] | None:
@@ -168,12 +182,9 @@ def values(header: Header, tag: int) -> tuple[str, ...] | None:
 
 def forget() -> None:
     """Empty the memory of fragments."""
-    for memo in (_EXPLICIT_FRAGMENTS, _IMPLICIT_FRAGMENTS, _DEPENDENT_FRAGMENTS, _VALUES):
+    plain = (_EXPLICIT_FRAGMENTS, _IMPLICIT_FRAGMENTS, _IMPLICIT_FRAGMENTS_BUT_BULK)
+    for memo in (*plain, _DEPENDENT_FRAGMENTS, _VALUES):
         memo.forget()
-
-
-def _fragments_for(headers: ElementHeaders) -> _PlainFragments:
-    return _IMPLICIT_FRAGMENTS if headers is IMPLICIT_HEADERS else _EXPLICIT_FRAGMENTS
 
 
 def _object(fragments: dict[int, bytes]) -> bytes:
@@ -188,7 +199,7 @@ def _members(fragments: dict[int, bytes]) -> bytes:
 
 def _fragment(tag: int, vr: str, raw: bytes, encodings: Encodings) -> bytes:
     """``"ggggeeee":{"vr":...,"Value":...}``, or nothing if it is not to be shown."""
-    if vr in BULK_VRS or tag & 0xFFFF == 0 or tag < _FIRST_SHOWN:
+    if not _is_shown(tag):
         return _NOT_SHOWN
     values = json_values(vr, raw, encodings)
     if values is None:
@@ -198,33 +209,57 @@ def _fragment(tag: int, vr: str, raw: bytes, encodings: Encodings) -> bytes:
     return b'"%08X":{"vr":"%b","Value":[%b]}' % (tag, vr.encode(), values)
 
 
+def _is_shown(tag: int) -> bool:
+    """Whether it is neither of a lower group nor a group length."""
+    return tag >= _FIRST_SHOWN and tag & 0xFFFF != 0
+
+
 class _Level:
     """The data set or an item: what its elements tell about others in it."""
 
-    __slots__ = ("encodings", "outer", "told")
+    __slots__ = ("encodings", "item", "outer", "told")
 
-    def __init__(self, encodings: Encodings, outer: "_Level | None" = None) -> None:
+    def __init__(
+        self, encodings: Encodings, outer: "_Level | None" = None, item: tuple[int, int] = (0, 0)
+    ) -> None:
+        """:param item: tag of the sequence, and number of the item in it, 1 and up."""
         self.encodings = encodings
         self.outer = outer
+        self.item = item
         self.told: dict[int, bytes] = {}
+
+    def path(self, tag: int) -> str:
+        """Path of an element that is in it."""
+        path, level = f"{tag:08X}", self
+        while level.outer:
+            path = f"{level.item[0]:08X}/{level.item[1]}/{path}"
+            level = level.outer
+        return path
 
 
 class _Writer:
     """Makes the fragments of one header."""
 
-    __slots__ = ("_cuts", "_data", "_header")
+    __slots__ = ("_bulk", "_cuts", "_data", "_header")
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, bulk: BulkMember | None = None) -> None:
         self._header = header
+        self._bulk = bulk
         self._data = header.data
-        self._cuts: frozenset[int] | None = None
+        self._cuts: dict[int, Cut] | None = None
+
+    def fragments(self, headers: ElementHeaders) -> _PlainFragments:
+        """What is known of elements that are encoded so."""
+        if headers is EXPLICIT_HEADERS:
+            return _EXPLICIT_FRAGMENTS  # has none of bulk VRs, they are not plain
+        return _IMPLICIT_FRAGMENTS_BUT_BULK if self._bulk else _IMPLICIT_FRAGMENTS
 
     def data_set(
         self, at: int, end: int, headers: ElementHeaders, level: _Level
     ) -> tuple[dict[int, bytes], int]:
         """Fragments of the elements from ``at`` to ``end`` or the item's end, and where that is."""
         data = self._data
-        fragments = _fragments_for(headers)
+        fragments = self.fragments(headers)
         shown: dict[int, bytes] = {}
         while at < end:
             tag, step, kind, _ = headers[data[at : at + 8]]
@@ -247,14 +282,17 @@ class _Writer:
         if vr == "SQ":
             return self._sequence(tag, value, length, headers, level)
         after = value + length
-        if not length and self._was_cut_out(value):
-            return _NOT_SHOWN, after
+        if not length and (cut := self._cut_out(value)):
+            vr = vr if vr in BULK_VRS else "UN"  # too long for the VR that UN stands for
+            return self._bulk_fragment(tag, vr, cut, level), after
         raw = data[value:after]
         if kind == CHARACTER_SET and level.outer:
             level.encodings = encodings_of(raw[:MOST_TERM_BYTES])
         elif kind == CONTEXT or len(vr) > 2:
             vr = self._vr_in_context(tag, vr, level)
             level.told[tag] = raw
+        if vr in BULK_VRS:
+            return self._bulk_fragment(tag, vr, raw, level), after
         element = data[at:after]
         key = vr, level.encodings, element
         fragment = _DEPENDENT_FRAGMENTS.get(key)
@@ -268,7 +306,7 @@ class _Writer:
     ) -> tuple[bytes, int]:
         data = self._data
         end = len(data) if length == UNDEFINED_LENGTH else at + length
-        items = []
+        items: list[bytes] = []
         while at < end:
             _, length, kind, _ = headers[data[at : at + 8]]
             at += 8
@@ -276,16 +314,24 @@ class _Writer:
                 break
             inner = item_headers(data, at, headers)
             item_end = len(data) if length == UNDEFINED_LENGTH else at + length
-            shown, at = self.data_set(at, item_end, inner, _Level(level.encodings, level))
+            item = _Level(level.encodings, level, (tag, len(items) + 1))
+            shown, at = self.data_set(at, item_end, inner, item)
             items.append(_object(shown))
         if not items:
             return b'"%08X":{"vr":"SQ"}' % tag, at
         return b'"%08X":{"vr":"SQ","Value":[%b]}' % (tag, b",".join(items)), at
 
-    def _was_cut_out(self, value: int) -> bool:
+    def _bulk_fragment(self, tag: int, vr: str, value: bytes | Cut, level: _Level) -> bytes:
+        if self._bulk is None or not _is_shown(tag):
+            return _NOT_SHOWN
+        member = self._bulk(level.path(tag), vr, value)
+        return b'"%08X":{"vr":"%b"%b}' % (tag, vr.encode(), member)
+
+    def _cut_out(self, value: int) -> Cut | None:
+        """The value that would be there, if it was left out of the header."""
         if self._cuts is None:
-            self._cuts = frozenset(cut.position for cut in self._header.cuts)
-        return value in self._cuts
+            self._cuts = {cut.position: cut for cut in self._header.cuts}
+        return self._cuts.get(value)
 
     def _vr_in_context(self, tag: int, vr: str, level: _Level) -> str:
         """The VR of an element in Implicit VR that the data dictionary alone does not tell."""

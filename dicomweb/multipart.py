@@ -8,7 +8,7 @@ Written from pieces whose lengths are known, so that an answer can tell its own 
 import mmap
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 
@@ -149,8 +149,10 @@ def spool(
 class Envelope:
     """Puts parts into one message, under a boundary of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, headers: Mapping[str, str] | None = None) -> None:
+        """:param headers: of each part, beside its Content-Type."""
         self.boundary = uuid.uuid4().hex
+        self._headers = "".join(f"\r\n{name}: {it}" for name, it in (headers or {}).items())
         self._end = f"\r\n--{self.boundary}--\r\n".encode("ascii")
 
     def content_type(self, part_type: str) -> str:
@@ -178,7 +180,8 @@ class Envelope:
         yield self._end[skip:]
 
     def _opening(self, content_type: str) -> bytes:
-        return f"\r\n--{self.boundary}\r\nContent-Type: {content_type}\r\n\r\n".encode("ascii")
+        headers = f"Content-Type: {content_type}{self._headers}"
+        return f"\r\n--{self.boundary}\r\n{headers}\r\n\r\n".encode("ascii")
 
 
 class _BoundaryLine(NamedTuple):

@@ -31,6 +31,7 @@ from dicomweb.media import (
     EXPLICIT_VR_BIG_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
+from dicomweb.video import VIDEO
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -184,7 +185,7 @@ def _inflate(deflated: memoryview, most: int) -> memoryview:
 def _frame_table(
     file: Part10File, view: memoryview, pixel_data: Cut, items: Sequence[int] | None
 ) -> FrameTable | None:
-    frames = number_of_frames(file)
+    frames = 1 if file.transfer_syntax_uid in VIDEO else number_of_frames(file)
     if items is not None:
         extended = _extended_offsets(file, view, len(items))
         return encapsulated_frames(view, items, frames, extended, file.inflated)

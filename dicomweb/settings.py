@@ -105,6 +105,11 @@ class Settings(BaseModel):
         description="Whether an instance is refused for any element that is invalid, at any depth, "
         "in both versions.",
     )
+    metadata_bulkdata_uri: bool = Field(
+        False,
+        description="Whether metadata show bulk values, long ones by their URL, without being "
+        "asked by `bulkdata=uri`.",
+    )
     qido_wildcards: bool = Field(
         True, description="Whether `*` and `?` in a search value are wildcards."
     )

@@ -140,6 +140,16 @@ _FRAMES = Statement(
 )
 
 
+_WITH_HEADER = Statement(
+    lambda _: _under(
+        Instance.select(*_COLUMNS, InstanceHeader.header, InstanceHeader.frame_table).join(
+            InstanceHeader, on=Instance.watermark == InstanceHeader.watermark
+        ),
+        3,
+    )
+)
+
+
 def find(index: Index, reference: Reference) -> list[StoredInstance]:
     """All instances under a reference, series by series, in the order they were stored."""
     rows = index.fetch(_FIND[reference.level], *reference.values)
@@ -173,3 +183,14 @@ def frames(index: Index, reference: Reference) -> tuple[StoredInstance, bytes | 
         return None
     *instance, table = rows[0]
     return StoredInstance(*instance), table
+
+
+def with_header(
+    index: Index, reference: Reference
+) -> tuple[StoredInstance, bytes, bytes | None] | None:
+    """An instance, its encoded header and frame table; None when it is not stored."""
+    rows = index.fetch(_WITH_HEADER, *reference.values)
+    if not rows:
+        return None
+    *instance, header, table = rows[0]
+    return StoredInstance(*instance), header, table

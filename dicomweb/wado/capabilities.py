@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from dicomweb.bulkdata import PATH
 from dicomweb.errors import NotAcceptable, NotFound, RangeNotSatisfiable
 from dicomweb.media import FRAMES, INSTANCE, INSTANCES, Offer
 from dicomweb.openapi import (
@@ -17,8 +18,11 @@ from dicomweb.openapi import (
     Parameter,
     forms,
 )
+from dicomweb.query import INCLUDE
 from dicomweb.settings import Settings
 from dicomweb.versions import ApiVersion
+from dicomweb.wado.bulkmedia import BULKDATA
+from dicomweb.wado.metadata import AS_URI
 
 STUDY = "/studies/{study}"
 SERIES = f"{STUDY}/series/{{series}}"
@@ -33,6 +37,26 @@ FRAME_LIST = Parameter(
 )
 
 
+BULK_PATH = Parameter(
+    "path",
+    "Tag of the element; before it the tags of the sequences that it is in, each followed by the "
+    "number of the item from 1 up: 00420010/1/00420011.",
+    {"type": "string", "pattern": f"^{PATH.pattern}$"},
+    place="path",
+)
+AS_BULKDATA = Parameter(
+    "bulkdata",
+    "Shows bulk values, long ones by their URL.",
+    {"type": "string", "enum": [AS_URI]},
+)
+INCLUDED = Parameter(
+    INCLUDE,
+    "Attributes to answer beside the UIDs: keywords or tags in eight hexadecimal digits, separated "
+    "by commas or repeated; or `all`, as without it.",
+    {"type": "string"},
+)
+
+
 def operations(_api: ApiVersion, _settings: Settings) -> Operations:
     """Retrieval at each level."""
     return {
@@ -42,6 +66,9 @@ def operations(_api: ApiVersion, _settings: Settings) -> Operations:
         f"GET {SOP_INSTANCE}/frames": Operation("Refused: an empty list of frames", answers={}),
         f"GET {SOP_INSTANCE}/frames/{{frames}}": _retrieve(
             "frames of an instance", FRAMES, FRAME_LIST
+        ),
+        f"GET {SOP_INSTANCE}/bulkdata/{{path}}": _retrieve_file(
+            "a bulk value of an instance", BULKDATA, BULK_PATH
         ),
         **{f"GET {path}/metadata": _metadata(name) for path, name in NAMES.items()},
     }
@@ -56,9 +83,9 @@ def _retrieve(what: str, offer: Offer, *parameters: Parameter) -> Operation:
     )
 
 
-def _retrieve_file(what: str, offer: Offer) -> Operation:
+def _retrieve_file(what: str, offer: Offer, *parameters: Parameter) -> Operation:
     """Retrieval of what may be one part, of which ranges of bytes can be had."""
-    operation = _retrieve(what, offer, RANGE, IF_RANGE)
+    operation = _retrieve(what, offer, *parameters, RANGE, IF_RANGE)
     single = Offer(tuple(form for form in offer.forms if not form.multipart))
     some = Answer("Some bytes of a single part.", forms(single), ("Content-Range", "ETag"))
     return replace(
@@ -71,9 +98,13 @@ def _retrieve_file(what: str, offer: Offer) -> Operation:
 def _metadata(what: str) -> Operation:
     return Operation(
         f"Retrieve the metadata of {what}",
-        parameters=(ACCEPT, IF_NONE_MATCH),
+        parameters=(INCLUDED, AS_BULKDATA, ACCEPT, IF_NONE_MATCH),
         answers={
-            200: Answer("A data set for each instance, without bulk data.", DATA_SETS, ("ETag",)),
+            200: Answer(
+                "A data set for each instance, bulk values if asked for.",
+                DATA_SETS,
+                ("ETag",),
+            ),
             304: NOT_MODIFIED,
         },
         refusals=(NotFound, NotAcceptable),

@@ -9,9 +9,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dicomweb.bulkdata import shown_under
 from dicomweb.caching import version_tag
-from dicomweb.dicomjson import metadata_json
-from dicomweb.header import decode_header
+from dicomweb.dicomjson import element_json, metadata_json, values
+from dicomweb.errors import BadRequest
+from dicomweb.header import Header, decode_header
+from dicomweb.query import INCLUDE, Pairs, first_value, included
 from dicomweb.urls import Scope
 from dicomweb.wado.retrieve import not_found
 from index import instances
@@ -26,6 +29,42 @@ STREAMED_BYTES = 4 * 1024 * 1024
 are those of some 1,900 CT instances, 13 MB of JSON, or of a few with very many frames."""
 
 
+BULKDATA = "bulkdata"
+AS_URI = "uri"
+
+_UIDS = (0x0020000D, 0x0020000E, 0x00080018)
+"""Of study, series and instance: they are always there, since they tell what the rest is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which of the attributes are to be shown."""
+
+    tags: frozenset[int] | None = None
+    """None: all."""
+    bulk_values: bool = False
+    """Also those of bulk VRs: short ones inline, the others by URL."""
+
+
+def parse_view(pairs: Pairs, *, bulk_values: bool) -> View:
+    """What a query asks to be shown.
+
+    :param bulk_values: what counts if the query says nothing of them.
+    :raise BadRequest: an attribute is not known, or the way to show bulk values.
+    """
+    for name, value in pairs:
+        if name.lower() == BULKDATA and value.strip().lower() != AS_URI:
+            raise BadRequest(
+                f"The value of '{BULKDATA}' is not valid. With {BULKDATA}={AS_URI} bulk values are "
+                "shown, long ones by their URL; without it they are left out."
+            )
+        bulk_values = bulk_values or name.lower() == BULKDATA
+    tags, everything = included(pairs)
+    if everything or first_value(pairs, INCLUDE) is None:
+        return View(None, bulk_values)
+    return View(tags.union(_UIDS), bulk_values)
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """The metadata of all instances under a reference."""
@@ -37,7 +76,12 @@ class Metadata:
 
 
 def retrieve_metadata(
-    scope: Scope, reference: Reference, *, compressed: bool, is_known: Callable[[str], bool] | None
+    scope: Scope,
+    reference: Reference,
+    view: View,
+    *,
+    compressed: bool,
+    is_known: Callable[[str], bool] | None,
 ) -> Metadata:
     """Metadata of a study, series or instance.
 
@@ -46,8 +90,8 @@ def retrieve_metadata(
     :raise NotFound: nothing is stored under the reference.
     """
     archive = scope.archive
-    key = (reference, compressed)
-    kept = archive.answers.get(key)
+    key = (reference, compressed, scope.base if view.bulk_values else None)
+    kept = archive.answers.get(key) if view.tags is None else None
     if kept or is_known:
         version = instances.version(archive.index, reference)
         if version is None:
@@ -61,24 +105,35 @@ def retrieve_metadata(
     if found is None:
         raise not_found(reference)
     version, headers = found
-    pieces = _json(headers)
+    pieces = _json(scope, headers, view)
     if sum(map(len, headers)) > STREAMED_BYTES:
         return Metadata(version_tag(reference, version), _gzipped(pieces) if compressed else pieces)
     content = b"".join(pieces)
     if compressed:
         content = gzip.compress(content, COMPRESSION, mtime=0)
-    archive.answers.put(key, version, content)
+    if view.tags is None:
+        archive.answers.put(key, version, content)
     return Metadata(version_tag(reference, version), content)
 
 
-def _json(headers: list[bytes]) -> Iterator[bytes]:
+def _json(scope: Scope, headers: list[bytes], view: View) -> Iterator[bytes]:
     """A DICOM JSON array, instance by instance (PS3.18 F.2.1)."""
     separator = b"["
     for header in headers:
         yield separator
-        yield metadata_json(decode_header(header))
+        yield _instance_json(scope, decode_header(header), view)
         separator = b","
     yield b"]"
+
+
+def _instance_json(scope: Scope, header: Header, view: View) -> bytes:
+    bulk = None
+    if view.bulk_values:
+        uids = ((values(header, tag) or ("",))[0].strip(" \0") for tag in _UIDS)
+        bulk = shown_under(scope.url(*uids))
+    if view.tags is None:
+        return metadata_json(header, bulk)
+    return element_json(header, view.tags, bulk)
 
 
 def _gzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:

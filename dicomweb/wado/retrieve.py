@@ -27,6 +27,8 @@ class Body:
     pieces: Iterator[bytes]
     blobs: OpenedAhead
     """The blobs it is made of."""
+    file: BinaryIO | None = None
+    """A real file that stands at the first of these bytes, where there is one."""
 
     def __iter__(self) -> Iterator[bytes]:
         return self.pieces

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from flask import Blueprint, Response, request
 from werkzeug.wsgi import wrap_file
 
+from dicomweb.bulkdata import parse_path
 from dicomweb.caching import Conditions
 from dicomweb.contentcoding import takes_gzip
 from dicomweb.media import (
@@ -14,11 +15,14 @@ from dicomweb.media import (
     INSTANCES,
     Offer,
     Representation,
+    accepted,
     require_dicom_json,
 )
+from dicomweb.query import query_pairs
 from dicomweb.urls import Scope
+from dicomweb.wado.bulkdata import retrieve_bulkdata
 from dicomweb.wado.frames import frame_numbers, require_form_for, retrieve_frames
-from dicomweb.wado.metadata import retrieve_metadata
+from dicomweb.wado.metadata import parse_view, retrieve_metadata
 from dicomweb.wado.retrieve import Answer, retrieve_instances
 from storage.base import CHUNK_BYTES
 
@@ -51,6 +55,15 @@ def frames(scope: Scope, study: str, series: str, instance: str, frames: str = "
     return _sent(scope, retrieve_frames(scope, reference, numbers, acceptable, _conditions()))
 
 
+@bp.get(f"{SOP_INSTANCE}/bulkdata/<path:path>")
+def bulkdata(scope: Scope, study: str, series: str, instance: str, path: str) -> Response:
+    """Retrieve a bulk value of an instance."""
+    reference = scope.reference(study, series, instance)
+    at = parse_path(path)
+    asked = accepted(request.headers.get("Accept"), request.args.get("accept"))
+    return _sent(scope, retrieve_bulkdata(scope, reference, at, asked, _conditions()))
+
+
 @bp.get(f"{STUDY}/metadata")
 @bp.get(f"{SERIES}/metadata")
 @bp.get(f"{SOP_INSTANCE}/metadata")
@@ -60,11 +73,12 @@ def metadata(
     """Retrieve the metadata of a study, a series or an instance."""
     require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
     reference = scope.reference(study, series, instance)
+    pairs = query_pairs(request.query_string)
+    view = parse_view(pairs, bulk_values=scope.archive.settings.metadata_bulkdata_uri)
     compressed = takes_gzip(request.headers.get("Accept-Encoding"))
     known = request.if_none_match
-    found = retrieve_metadata(
-        scope, reference, compressed=compressed, is_known=known.contains_weak if known else None
-    )
+    is_known = known.contains_weak if known else None
+    found = retrieve_metadata(scope, reference, view, compressed=compressed, is_known=is_known)
     if found.content is None:
         return Response(status=304, headers={"Vary": "Accept-Encoding"})
     response = Response(found.content, headers={"Vary": "Accept-Encoding"})

@@ -87,7 +87,7 @@ def _openings(
 def contents(runs: Iterable[Run], opened: OpenedAhead) -> Iterator[Iterator[bytes]]:
     """The content of each frame; each has to be read to its end before the next."""
     for run, reader in zip(runs, opened, strict=True):
-        source = _Source(reader, run.start)
+        source = Source(reader, run.start)
         for frame in run.frames:
             content = source.pieces(frame.pieces)
             yield iter((_aligned(frame, content),)) if frame.bits else content
@@ -131,7 +131,7 @@ def _out_of_words(blobs: BlobStore, key: str, table: FrameTable, number: int) ->
     return _aligned(frame, [bytes(words[before : before + length])])
 
 
-class _Source:
+class Source:
     """Cuts pieces out of chunks that arrive one after the other."""
 
     def __init__(self, chunks: Iterable[bytes], start: int) -> None:
