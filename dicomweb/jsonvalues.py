@@ -10,8 +10,8 @@ import orjson
 from dicomweb.charset import DEFAULT_ENCODINGS, Encodings, decode
 from dicomweb.elements import NUMBERS, ONE_VALUE_VRS, TEXT_VRS
 
-_EXACT_INTEGERS = 2**53
-"""Up to here an integer is the same number to every reader of JSON."""
+_EXACT_INTEGERS = 2**53 - 1
+"""Up to here an integer is the same number to every reader of JSON (RFC 8259 6)."""
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eE][+-]?[0-9]{1,3})?")
 _LONGEST_NUMBER = 64
