@@ -122,7 +122,7 @@ def test_angle_brackets_in_a_query_are_refused(refused):
 
 @pytest.mark.parametrize("path", RESOURCES)
 def test_a_search_is_a_get(client, version, path):
-    assert client.put(f"/{version}/{path}").status_code == 405
+    assert client.patch(f"/{version}/{path}").status_code == 405
     head = client.head(f"/{version}/{path}")
     assert (head.status_code, head.data) == (204, b"")
 
