@@ -72,11 +72,11 @@ class Selectivity(IntEnum):
     """How the rows that satisfy a rule are found, the narrowest first."""
 
     FEW = 1
-    """At several places of an index."""
+    """By what is unique, at one or several places of an index."""
     ONE_VALUE = 2
     """At one place of an index, where they are in the order of their age."""
     RANGE = 3
-    """In a part of an index."""
+    """In parts of an index."""
     SCAN = 4
     """By looking at all."""
 
@@ -98,7 +98,7 @@ class Alternative(NamedTuple):
 
 
 Condition = tuple[Alternative, ...]
-"""What is asked of one column; one alternative has to hold."""
+"""What is asked of one column; one alternative has to hold, so that none holds for nothing."""
 
 
 def _all(*expressions: Any) -> Any:
@@ -124,7 +124,6 @@ def _like_in_groups(column: Any) -> Any:
 
 
 _EVERYTHING = Rule(lambda _column, _count: SQL("1 = 1"), Selectivity.SCAN)
-_NEVER = Rule(lambda _column, _count: SQL("1 = 0"), Selectivity.FEW)
 _UNIQUE = Rule(lambda column, _: column == parameter(), Selectivity.FEW)
 _EQUAL = Rule(lambda column, _: column == parameter(), Selectivity.ONE_VALUE)
 _ONE_OF = Rule(lambda column, count: column.in_(parameters(count)), Selectivity.FEW)
@@ -140,7 +139,7 @@ _ALL_LIKE = Rule(
 _PREFIX_LIKE = Rule(lambda column, _: _prefix_like(column), Selectivity.RANGE)
 _LIKE_IN_GROUPS = Rule(lambda column, _: _like_in_groups(column), Selectivity.RANGE)
 
-NOTHING: Condition = (Alternative(_NEVER),)
+NOTHING: Condition = ()
 """Of a value that no stored one can match."""
 UNIVERSAL: Condition = (Alternative(_EVERYTHING),)
 """Universal Matching (PS3.4 C.2.2.2.3): also of what has no value."""
@@ -148,10 +147,8 @@ UNIVERSAL: Condition = (Alternative(_EVERYTHING),)
 
 def selectivity(condition: Condition) -> Selectivity:
     """How the rows that satisfy a condition are found."""
-    if len(condition) == 1:
-        return condition[0].rule.selectivity
-    found_by_index = all(each.rule.selectivity is not Selectivity.SCAN for each in condition)
-    return Selectivity.FEW if found_by_index else Selectivity.SCAN
+    widest = max(each.rule.selectivity for each in condition)
+    return widest if len(condition) == 1 else max(widest, Selectivity.RANGE)
 
 
 def single_value(value: str) -> Condition:
@@ -196,7 +193,9 @@ def name_wild_card(pattern: str) -> Condition:
     """Wild Card Matching of a person's name: of all of it, or of one component group."""
     folded = fold_name(pattern)
     condition = _wild_card(folded, NAME_LENGTH)
-    return _or_group(condition, folded, _WILD) if condition[0].values else condition
+    if condition in (NOTHING, UNIVERSAL):
+        return condition
+    return _or_group(condition, folded, _WILD)
 
 
 def name_words_match(words: str, *, wildcards: bool) -> Condition:

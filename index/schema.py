@@ -16,6 +16,7 @@ from index.database import Index, IndexFailure
 WORDS = {
     "sqlite": {
         "identity": "INTEGER PRIMARY KEY AUTOINCREMENT",  # no number is used again
+        "key": "INTEGER",  # as a primary key it is the row's place, and needs no index
         "text": "",
         "blob": "BLOB",
         "digest": "BLOB",
@@ -23,6 +24,7 @@ WORDS = {
     },
     "postgresql": {
         "identity": "BIGSERIAL PRIMARY KEY",
+        "key": "BIGINT",
         "text": 'COLLATE "C"',
         "blob": "BYTEA",
         "digest": "BYTEA",

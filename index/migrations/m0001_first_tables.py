@@ -1,7 +1,8 @@
 """The tables of the first release.
 
 ``{text}`` after a VARCHAR asks for comparison by code point, ``{blob}`` is the type of byte
-strings of any length, ``{identity}`` that of a key the database hands out.
+strings of any length, ``{identity}`` that of a key the database hands out, ``{key}`` that of a
+primary key that is a number of ours.
 """
 
 STATEMENTS = (
@@ -65,7 +66,7 @@ STATEMENTS = (
     )""",
     """
     CREATE TABLE instance (
-        watermark BIGINT NOT NULL PRIMARY KEY,
+        watermark {key} NOT NULL PRIMARY KEY,
         partition_id BIGINT NOT NULL REFERENCES "partition" (id),
         study_id BIGINT NOT NULL REFERENCES study (id),
         series_id BIGINT NOT NULL REFERENCES series (id),
@@ -81,17 +82,18 @@ STATEMENTS = (
     )""",
     "CREATE INDEX instance_newest ON instance (partition_id, watermark)",
     "CREATE INDEX instance_by_uid ON instance (partition_id, sop_instance_uid)",
+    "CREATE INDEX instance_by_class ON instance (partition_id, sop_class_uid, watermark)",
     "CREATE INDEX instance_of_study ON instance (study_id, watermark)",
     "CREATE INDEX instance_of_series ON instance (series_id, watermark)",
     """
     CREATE TABLE instance_header (
-        watermark BIGINT NOT NULL PRIMARY KEY,
+        watermark {key} NOT NULL PRIMARY KEY,
         frame_table {blob},
         header {blob} NOT NULL
     )""",
     """
     CREATE TABLE change_feed_entry (
-        sequence BIGINT NOT NULL PRIMARY KEY,
+        sequence {key} NOT NULL PRIMARY KEY,
         created_us BIGINT NOT NULL,
         action SMALLINT NOT NULL,
         partition_id BIGINT NOT NULL REFERENCES "partition" (id),
