@@ -1,12 +1,18 @@
 """Compression of JSON answers for clients that take it (RFC 9110 8.4 and 12.5.3)."""
 
 import gzip
+import zlib
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 from dicomweb.errors import NotAcceptable
 
 LEAST_BYTES = 4096
 """A shorter answer is not compressed unless it has to be: it fits a few packets anyway."""
+STREAMED_BYTES = 16 * 1024 * 1024
+"""A longer answer is sent while it is made and never in memory as a whole: the metadata of some
+2,300 CT instances, or of an image with 18,000 frames with functional groups of their own."""
 LEVEL = 1
 """Of gzip, for what is compressed each time: 100 instances, 94 KB, become 9 KB in 0.2 ms."""
 
@@ -24,17 +30,45 @@ def takes_gzip(accept_encoding: str | None) -> bool:
     return bool(accept_encoding) and _wishes(accept_encoding or "")[0]
 
 
-def encoded(content: bytes, accept_encoding: str | None) -> tuple[bytes, dict[str, str]]:
+def encoded(
+    content: bytes | Iterator[bytes], accept_encoding: str | None
+) -> tuple[bytes | Iterator[bytes], dict[str, str]]:
     """An answer as it is sent, compressed where that is worth it, and what is to be said of that.
 
+    :param content: whole, or in pieces that are made while they are sent: then it is long.
     :param accept_encoding: as for :func:`takes_gzip`.
     :raise NotAcceptable: the client takes it neither compressed nor as it is.
     """
     headers = {"Vary": "Accept-Encoding"}
     may, must = _wishes(accept_encoding) if accept_encoding else (False, False)
-    if not (must or (may and len(content) >= LEAST_BYTES)):
+    short = isinstance(content, bytes) and len(content) < LEAST_BYTES
+    if not (must or (may and not short)):
         return content, headers
-    return gzip.compress(content, LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
+    headers["Content-Encoding"] = "gzip"
+    if isinstance(content, bytes):
+        return gzip.compress(content, LEVEL, mtime=0), headers
+    return gzipped(content, LEVEL), headers
+
+
+def together(pieces: Iterator[bytes], most: int) -> bytes | Iterator[bytes]:
+    """The pieces as a whole; if that is of more than so many bytes, piece by piece."""
+    made: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        made.append(piece)
+        size += len(piece)
+        if size > most:
+            return chain(made, pieces)
+    return b"".join(made)
+
+
+def gzipped(pieces: Iterator[bytes], level: int) -> Iterator[bytes]:
+    """The pieces compressed, each as it comes."""
+    compressor = zlib.compressobj(level, wbits=zlib.MAX_WBITS | 16)
+    for piece in pieces:
+        if some := compressor.compress(piece):
+            yield some
+    yield compressor.flush()
 
 
 @lru_cache(maxsize=_KEPT_ANSWERS)

@@ -1,10 +1,12 @@
 """Entries of the change feed as clients see them."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from dicomweb.changefeed.parameters import Page
+from dicomweb.contentcoding import STREAMED_BYTES, together
 from dicomweb.dicomjson import metadata_json
 from dicomweb.header import decode_header
 from dicomweb.timestamps import iso_utc
@@ -16,8 +18,8 @@ from index.database import Index
 ACTIONS = {Action.CREATE: "Create", Action.DELETE: "Delete", Action.UPDATE: "Update"}
 
 
-def read_page(index: Index, page: Page, api: ApiVersion) -> bytes:
-    """A page of the feed as a JSON array."""
+def read_page(index: Index, page: Page, api: ApiVersion) -> bytes | Iterator[bytes]:
+    """A page of the feed as a JSON array, whole or in pieces."""
     if api.change_feed_by_time:
         entries = changefeed.between(
             index,
@@ -31,13 +33,22 @@ def read_page(index: Index, page: Page, api: ApiVersion) -> bytes:
         entries = changefeed.after(
             index, page.offset, page.limit, with_header=page.include_metadata
         )
-    return orjson.dumps([_members(entry) for entry in entries])
+    return together(_json(entries), STREAMED_BYTES)
 
 
 def read_latest(index: Index, *, include_metadata: bool) -> bytes | None:
     """The newest entry as a JSON object; None for an empty feed."""
     entry = changefeed.latest(index, with_header=include_metadata)
     return entry and orjson.dumps(_members(entry))
+
+
+def _json(entries: Iterable[Entry]) -> Iterator[bytes]:
+    yield b"["
+    separator = b""
+    for entry in entries:
+        yield separator + orjson.dumps(_members(entry))
+        separator = b","
+    yield b"]"
 
 
 def _members(entry: Entry) -> dict[str, Any]:

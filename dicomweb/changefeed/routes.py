@@ -1,5 +1,7 @@
 """Change feed: HTTP in and out."""
 
+from collections.abc import Iterator
+
 from flask import Blueprint, Response, request
 
 from dicomweb.changefeed.entries import read_latest, read_page
@@ -26,6 +28,6 @@ def latest(scope: Scope) -> Response:
     return Response(status=204) if entry is None else _json(entry)
 
 
-def _json(content: bytes) -> Response:
+def _json(content: bytes | Iterator[bytes]) -> Response:
     body, headers = encoded(content, request.headers.get("Accept-Encoding"))
     return Response(body, headers=headers, content_type=JSON)

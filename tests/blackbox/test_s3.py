@@ -42,6 +42,12 @@ def test_instances_small_and_large_live_in_the_bucket(server, version):
         study = f"{server.url}/{version}/studies/{ds.StudyInstanceUID}"
         instance = f"{study}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
         assert requests.get(instance, headers=AS_STORED, timeout=60).content == body
+        some = requests.get(instance, headers=AS_STORED | {"Range": "bytes=9-99"}, timeout=60)
+        assert (some.status_code, some.content) == (206, body[9:100])
+        pixels = requests.get(
+            f"{instance}/bulkdata/7FE00010", headers={"Range": "bytes=-7"}, timeout=60
+        )
+        assert (pixels.status_code, pixels.content) == (206, ds.PixelData[-7:])
         last = int(ds.get("NumberOfFrames", 1))
         frame = requests.get(
             f"{instance}/frames/{last}",

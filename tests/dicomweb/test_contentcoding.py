@@ -3,7 +3,7 @@ import gzip
 import orjson
 import pytest
 
-from dicomweb.contentcoding import LEAST_BYTES, encoded, takes_gzip
+from dicomweb.contentcoding import LEAST_BYTES, encoded, takes_gzip, together
 from dicomweb.errors import NotAcceptable
 from tests.datasets import part10
 
@@ -83,3 +83,37 @@ def test_searches_and_the_change_feed_are_compressed_for_who_takes_it(client, ve
     assert orjson.loads(plain.data)
     refused = client.get(f"/{version}/{path}", headers={"Accept-Encoding": "identity;q=0"})
     assert (refused.status_code, "gzip" in refused.text) == (406, True)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_a_page_of_the_feed_that_is_too_long_is_sent_as_it_is_made(
+    client, version, monkeypatch, coding
+):
+    for _ in range(3):
+        client.post(f"/{version}/studies", data=part10(), content_type="application/dicom")
+    headers = {"Accept-Encoding": coding}
+    whole = client.get(f"/{version}/changefeed").data
+    monkeypatch.setattr("dicomweb.changefeed.entries.STREAMED_BYTES", 0)
+    streamed = client.get(f"/{version}/changefeed", headers=headers)
+    assert "Content-Length" not in streamed.headers
+    assert (gzip.decompress if coding == "gzip" else bytes)(streamed.data) == whole
+    assert len(orjson.loads(whole)) == 3
+
+
+def test_pieces_are_put_together_up_to_a_length():
+    pieces = [b"ab", b"", b"cd", b"ef"]
+    assert together(iter(pieces), 6) == b"abcdef"
+    assert together(iter([]), 0) == b""
+    for most in range(6):
+        streamed = together(iter(pieces), most)
+        assert not isinstance(streamed, bytes)
+        assert b"".join(streamed) == b"abcdef"
+
+
+def test_what_comes_in_pieces_is_compressed_whatever_its_length():
+    content, headers = encoded(iter([b"a", b"b"]), "gzip")
+    assert headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(b"".join(content)) == b"ab"
+    content, headers = encoded(iter([b"a", b"b"]), None)
+    assert headers == {"Vary": "Accept-Encoding"}
+    assert list(content) == [b"a", b"b"]
