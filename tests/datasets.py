@@ -56,8 +56,8 @@ def with_pixels(ds: Dataset, rows: int = 4, columns: int = 6, frames: int = 1) -
 
 def encoded(ds: Dataset, preamble: bytes = bytes(128)) -> bytes:
     """The data set as a Part 10 file."""
-    ds.file_meta.MediaStorageSOPClassUID = ds.get("SOPClassUID", CTImageStorage)
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", "1.2.3")
+    ds.file_meta.MediaStorageSOPClassUID = ds.get("SOPClassUID") or CTImageStorage
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID") or "1.2.3"
     ds.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     ds.preamble = preamble
     buffer = BytesIO()

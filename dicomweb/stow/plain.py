@@ -13,18 +13,16 @@ from dicomweb.elements import (
     CONTEXT,
     EXPLICIT_HEADERS,
     IMPLICIT_HEADERS,
-    NUMBERS,
     PLAIN,
     ElementHeaders,
 )
-from dicomweb.stow.multiplicity import ANY, ONE, Counts, counts
+from dicomweb.stow.multiplicity import ANY, ONE, VALUE_BYTES, Counts, binary_count, counts
 
 Fits = Callable[[bytes, int, int], object]
 """Whether the bytes from the first number to before the second are plainly valid."""
 
 _MOST_ENTRIES = 16384
 _LONGEST_TEXT = {"LT": 10240, "ST": 1024}
-_COUNTED = {vr: number.size for vr, number in NUMBERS.items()} | {"AT": 4}
 
 _DAY = (
     rb"(?!0000)[0-9]{4}(?:(?:0[1-9]|1[0-2])(?:0[1-9]|1[0-9]|2[0-8])"
@@ -63,8 +61,8 @@ def fits(tag: int, vr: str, length: int) -> Fits | None:
     vr = vr[:2]  # of "US or SS" either
     if not length:
         return None
-    if vr in _COUNTED:
-        return None if max(length // _COUNTED[vr], 1) in counts(tag, vr) else _never
+    if vr in VALUE_BYTES:
+        return None if binary_count(vr, length) in counts(tag, vr) else _never
     if vr in _LONGEST_TEXT:
         return None if length <= _LONGEST_TEXT[vr] else _never
     return _pattern(vr, counts(tag, vr)) if vr in _VALUES else None

@@ -36,6 +36,8 @@ PREAMBLE_BYTES = 128
 PREAMBLE = bytes(PREAMBLE_BYTES)
 """What is stored instead of a file's own preamble, which could make it an executable as well."""
 
+MOST_UID_CHARACTERS = 64
+
 REFUSAL: dict[Outcome, tuple[FailureReason, list[str]]] = {
     Outcome.EXISTS: (FailureReason.INSTANCE_EXISTS, []),
     Outcome.IDENTICAL: (
@@ -166,11 +168,17 @@ def _read(
     if verdict.failures:
         return Refused(
             FailureReason.VALIDATION_FAILURE,
-            first_value(file, check.SOP_CLASS_UID),
-            first_value(file, check.SOP_INSTANCE_UID),
+            _uid(file, check.SOP_CLASS_UID),
+            _uid(file, check.SOP_INSTANCE_UID),
             verdict.failures,
         )
     return _candidate(scope, view, file, verdict, replace=replace)
+
+
+def _uid(file: Part10File, tag: int) -> str | None:
+    """A UID of a refused instance; None for what is too long to be one."""
+    value = first_value(file, tag)
+    return value if value and len(value) <= MOST_UID_CHARACTERS else None
 
 
 def _candidate(

@@ -9,7 +9,6 @@ from dicomweb.charset import DEFAULT_ENCODINGS, MOST_TERM_BYTES, Encodings, deco
 from dicomweb.elements import (
     CHARACTER_SET,
     ITEM_END,
-    NUMBERS,
     ONE_VALUE_VRS,
     SEQUENCE_END,
     TEXT_VRS,
@@ -19,7 +18,7 @@ from dicomweb.elements import (
 from dicomweb.header import Header, element_at, item_headers
 from dicomweb.jsonvalues import in_parts, text_values
 from dicomweb.stow.comments import MOST_COMMENTS, fails
-from dicomweb.stow.multiplicity import counts
+from dicomweb.stow.multiplicity import VALUE_BYTES, binary_count, counts
 from dicomweb.stow.plain import PlainElements, fits, plain_elements
 from dicomweb.stow.rules import FULL, wrong_by
 
@@ -79,7 +78,7 @@ class _Walk:
         if (
             fit
             and not fit(data, value, after)
-            and (wrong := _wrong(tag, vr, data[value:after], encodings))
+            and (wrong := wrong_value(tag, vr, data[value:after], encodings))
         ):
             told = len(self.invalid) < MOST_COMMENTS
             self.invalid[tag] = fails(tag, vr, *wrong) if told else ""
@@ -101,12 +100,13 @@ class _Walk:
         return at
 
 
-def _wrong(tag: int, vr: str, raw: bytes, encodings: Encodings) -> tuple[str, str] | None:
+def wrong_value(tag: int, vr: str, raw: bytes, encodings: Encodings) -> tuple[str, str] | None:
     """The value that is wrong, and what it must be instead; None if all are right."""
-    if vr[:2] in NUMBERS or vr == "AT":
-        size = NUMBERS[vr[:2]].size if vr != "AT" else 4
+    if not raw:
+        return None
+    if vr[:2] in VALUE_BYTES:  # of "US or SS" either
         shown = "\\".join(text_values(vr[:2], raw[:_SHOWN_BYTES], encodings))
-        return _wrong_count(tag, vr, len(raw) // size, shown)
+        return _wrong_count(tag, vr, binary_count(vr[:2], len(raw)), shown)
     text = decode(raw, encodings if vr in TEXT_VRS else DEFAULT_ENCODINGS).rstrip("\0 ")
     if not text:
         return None

@@ -6,6 +6,7 @@ larger than a small multiple of what went in, and no element is looked at beyond
 
 import json
 import zlib
+from itertools import product
 from pathlib import Path
 from struct import pack
 
@@ -15,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dicomweb.dicomjson import members, metadata_json, values
-from dicomweb.header import next_element
+from dicomweb.header import Header, next_element
 from dicomweb.part10 import (
     FrameTable,
     Limits,
@@ -25,6 +26,10 @@ from dicomweb.part10 import (
     encode_header,
     read_part10,
 )
+from dicomweb.stow.check import check
+from dicomweb.stow.comments import MOST_COMMENTS
+from dicomweb.stow.walk import invalid_attributes
+from dicomweb.versions import VERSIONS
 from tests.dicomweb.part10.encoded import (
     BIG_ENDIAN,
     DEFLATED,
@@ -52,8 +57,26 @@ BOUNDED = settings(derandomize=True, deadline=None, database=None, max_examples=
 LIMITS = Limits(depth=6, elements=2_000, header_bytes=100_000, inflated_bytes=200_000)
 SYNTAXES = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED, JPEG)
 SMALL_FILES = [path for path in pydicom_files() if path.stat().st_size < 8_000]
+CORE = dict.fromkeys((0x00080016, 0x00080018, 0x0020000D, 0x0020000E), "UI") | {0x00100020: "LO"}
+EXPLICIT_CORE = b"".join(explicit(tag, vr, b"1.23") for tag, vr in CORE.items())
+IMPLICIT_CORE = b"".join(implicit(tag, b"1.23") for tag in CORE)
 JSON_BYTES_PER_BYTE = 40
 """An element of 8 bytes is some 25 bytes of JSON, an item 3; a control character is 6."""
+
+
+def assert_checked(header: Part10File) -> None:
+    """Whatever is in the header, both versions of the API can tell whether it may be stored."""
+    core = IMPLICIT_CORE if header.implicit else EXPLICIT_CORE
+    cuts = tuple(cut._replace(position=cut.position + len(core)) for cut in header.cuts)
+    complete = Header(header.implicit, core + header.data, cuts, False, character_sets=b"GBK")
+    for one, api, full in product((header, complete), VERSIONS, (False, True)):
+        verdict = check(one, api, None, full=full)
+        said = verdict.failures + verdict.warnings
+        assert verdict.dropped <= one.offsets.keys()
+        assert verdict.dropped <= verdict.unsearchable
+        assert len(said) <= MOST_COMMENTS
+        assert all(comment.startswith("DICOM100: (") for comment in said)
+        assert sum(map(len, said)) <= MOST_COMMENTS * 500
 
 
 def read(file: bytes, limits: Limits = LIMITS) -> Part10File | None:
@@ -78,6 +101,8 @@ def read(file: bytes, limits: Limits = LIMITS) -> Part10File | None:
         assert header.element(tag) is not None
     again = decode_header(encode_header(header))
     assert metadata_json(again) == document
+    assert invalid_attributes(header) == invalid_attributes(again)
+    assert_checked(header)
     assert again.offsets == header.offsets
     assert_frames_are_within(header.frames, stored)
     return header
