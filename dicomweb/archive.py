@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dicomweb.cache import Cache
+from dicomweb.codecthreads import CodecThreads
 from dicomweb.settings import Settings, SettingsError
 from index import schema
 from index.committer import Committer
@@ -26,6 +27,11 @@ class Archive:
     committer: Committer
     answers: Cache
     _prepared: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def codecs(self) -> CodecThreads:
+        """The threads of this process that decode and encode pixels."""
+        return CodecThreads(self.settings.codec_threads)
 
     @cached_property
     def blobs(self) -> BlobStore:

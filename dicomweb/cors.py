@@ -21,7 +21,6 @@ EXPOSED = (
     "Content-Location",
     "Link",
     "Content-Range",
-    "Accept-Ranges",
     "X-Request-Id",
     "api-supported-versions",
     "erroneous-dicom-attributes",

@@ -57,11 +57,11 @@ ElementHeader = tuple[int, int, int, str]
 
 # PS3.5 7.1.2: the VRs whose length is a 16-bit number, and those that have a 32-bit one.
 _SHORT_VRS = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US"
-_LONG_VRS = "OB OD OF OL OV OW SQ SV UC UN UR UT UV"
+LONG_VRS = BULK_VRS | {"SQ", "SV", "UC", "UR", "UT", "UV"}
 _VR_KIND = {vr.encode(): (vr, PLAIN) for vr in _SHORT_VRS.split()} | {
-    vr.encode(): (vr, LONG) for vr in _LONG_VRS.split()
+    vr.encode(): (vr, LONG) for vr in LONG_VRS
 }
-SIMPLE_VRS = frozenset([*_SHORT_VRS.split(), *_LONG_VRS.split()]) - BULK_VRS - {"SQ"}
+SIMPLE_VRS = frozenset(_SHORT_VRS.split()) | LONG_VRS - BULK_VRS - {"SQ"}
 """The VRs of values that are kept, shown and not made of items."""
 _DELIMITERS = {0xFFFEE000: ITEM, 0xFFFEE00D: ITEM_END, 0xFFFEE0DD: SEQUENCE_END}
 _AMBIGUOUS = frozenset({"US or SS", "US or OW"})

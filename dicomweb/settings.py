@@ -97,6 +97,16 @@ class Settings(BaseModel):
     max_header_bytes: Bytes = Field(
         64 * MIB, description="Largest header of an instance (all but bulk values), in bytes."
     )
+    max_transcode_bytes: Bytes = Field(
+        100 * MIB,
+        description="Largest file that is sent in another transfer syntax than it is stored in, "
+        "and largest frame that is decoded, in bytes.",
+    )
+    codec_threads: Count = Field(
+        2,
+        description="Threads of each worker process that decode and encode pixels, at a low "
+        "priority.",
+    )
     metadata_cache_bytes: Annotated[int, Field(ge=0)] = Field(
         32 * MIB, description="Memory of each worker process for finished metadata, in bytes."
     )

@@ -54,6 +54,15 @@ class NotDecodable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class _Decoder:
+    """How frames of a transfer syntax are decoded."""
+
+    decode: Callable[[bytes | memoryview, ImagePixels], Samples]
+    interpretation: Callable[[ImagePixels], str]
+    """Photometric Interpretation of what it gives."""
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedFrame:
     """The samples of one frame, and what they mean."""
 
@@ -79,34 +88,40 @@ def decode_frame(
     :raise NotDecodable: the transfer syntax is not one of :data:`DECODABLE`, or the frame is not
         what it and ``pixels`` say.
     """
+    interpretation = decoded_interpretation(transfer_syntax_uid, pixels, most_bytes)
+    try:
+        samples = _DECODERS[transfer_syntax_uid].decode(frame, pixels)
+    except (Malformed, *_CODEC_ERRORS) as error:
+        raise NotDecodable(f"A frame cannot be decoded: {error or 'out of memory'}.") from error
+    return DecodedFrame(samples, interpretation)
+
+
+def decoded_interpretation(
+    transfer_syntax_uid: str, pixels: ImagePixels, most_bytes: int = MOST_FRAME_BYTES
+) -> str:
+    """Photometric Interpretation of decoded frames.
+
+    :raise NotDecodable: frames of such pixels are not decoded, whatever they hold.
+    """
     decoder = _DECODERS.get(transfer_syntax_uid)
     if decoder is None:
         raise NotDecodable(f"Transfer syntax {transfer_syntax_uid} cannot be decoded here.")
-    if problem := _problem(pixels, most_bytes):
-        raise NotDecodable(problem)
-    try:
-        return decoder(frame, pixels)
-    except (Malformed, *_CODEC_ERRORS) as error:
-        raise NotDecodable(f"A frame cannot be decoded: {error or 'out of memory'}.") from error
-
-
-def _problem(pixels: ImagePixels, most_bytes: int) -> str | None:
-    """Why frames of such pixels cannot be decoded."""
     bits = pixels.bits_allocated
     if bits not in _DTYPES or pixels.samples_per_pixel not in (1, 3):
-        return (
+        raise NotDecodable(
             f"Pixels with {pixels.samples_per_pixel} samples of {bits} bits allocated are not "
             "decoded here."
         )
     if not 0 < pixels.bits_stored <= pixels.high_bit + 1 <= bits:
-        return (
+        raise NotDecodable(
             f"{pixels.bits_stored} bits stored with high bit {pixels.high_bit} do not fit "
             f"{bits} bits allocated."
         )
-    decoded = pixels.rows * pixels.columns * pixels.samples_per_pixel * max(bits, 8) // 8
-    if decoded > most_bytes:
-        return f"A decoded frame would have {decoded} bytes; the limit is {most_bytes}."
-    return None
+    if pixels.decoded_bytes > most_bytes:
+        raise NotDecodable(
+            f"A decoded frame would have {pixels.decoded_bytes} bytes; the limit is {most_bytes}."
+        )
+    return decoder.interpretation(pixels)
 
 
 _DTYPES = {1: "u1", 8: "u1", 16: "u2", 32: "u4", 64: "u8"}
@@ -122,31 +137,32 @@ def _dtype(pixels: ImagePixels, order: str = "=") -> np.dtype[Any]:
     return np.dtype(order + name)
 
 
-def _native(order: str) -> Callable[[bytes | memoryview, ImagePixels], DecodedFrame]:
+def _native(order: str) -> Callable[[bytes | memoryview, ImagePixels], Samples]:
     """Native frames in a byte order (PS3.5 8.1)."""
 
-    def decode(frame: bytes | memoryview, pixels: ImagePixels) -> DecodedFrame:
-        interpretation = pixels.photometric_interpretation
-        halved = interpretation.endswith("_422") and 8 * len(frame) < pixels.frame_bits
+    def decode(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
+        named_422 = pixels.photometric_interpretation.endswith("_422")
+        halved = named_422 and 8 * len(frame) < pixels.frame_bits
         bits = pixels.frame_bits // 3 * 2 if halved else pixels.frame_bits
         if 8 * len(frame) < bits:
             raise Malformed(f"it has {len(frame)} bytes instead of {-(-bits // 8)}")
         if pixels.bits_allocated == 1:
-            samples = np.unpackbits(
-                np.frombuffer(frame, np.uint8), count=pixels.frame_bits, bitorder="little"
-            )
-            return DecodedFrame(_shaped(samples, pixels), interpretation)
-        count = bits // pixels.bits_allocated
-        samples = np.frombuffer(frame, _dtype(pixels, order), count)
+            octets = np.frombuffer(frame, np.uint8)
+            return _shaped(np.unpackbits(octets, count=bits, bitorder="little"), pixels)
+        samples = np.frombuffer(frame, _dtype(pixels, order), bits // pixels.bits_allocated)
         samples = samples.astype(_dtype(pixels), copy=False)
         if halved:
             samples = _full_chrominance(samples, pixels)
         samples = _shaped(samples, pixels, planar=pixels.planar_configuration == 1 and not halved)
-        if interpretation == "YBR_FULL_422":
-            interpretation = "YBR_FULL"
-        return DecodedFrame(_stored_bits(samples, pixels), interpretation)
+        return _stored_bits(samples, pixels)
 
     return decode
+
+
+def in_little_endian(frame: bytes, pixels: ImagePixels) -> bytes:
+    """A native frame of Big Endian, read as for :func:`decode_frame`, in Little Endian."""
+    size = max(pixels.bits_allocated // 8, 1)
+    return np.frombuffer(frame, f">u{size}").astype(f"<u{size}").tobytes()
 
 
 def _shaped(samples: Samples, pixels: ImagePixels, *, planar: bool = False) -> Samples:
@@ -174,7 +190,7 @@ def _stored_bits(samples: Samples, pixels: ImagePixels) -> Samples:
     return (samples << above) >> unused  # an arithmetic shift extends the sign
 
 
-def _rle(frame: bytes | memoryview, pixels: ImagePixels) -> DecodedFrame:
+def _rle(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
     """RLE Lossless (PS3.5 Annex G): one segment for each byte of a sample, highest first."""
     frame = bytes(frame)
     size = max(pixels.bits_allocated // 8, 1)
@@ -188,7 +204,7 @@ def _rle(frame: bytes | memoryview, pixels: ImagePixels) -> DecodedFrame:
         planes[number // size, :, size - 1 - number % size] = decoded[:length]
     samples = planes.view(_dtype(pixels, "<")).astype(_dtype(pixels), copy=False)
     samples = _shaped(samples, pixels, planar=True)
-    return DecodedFrame(_stored_bits(samples, pixels), pixels.photometric_interpretation)
+    return _stored_bits(samples, pixels)
 
 
 def _rle_segments(frame: bytes, count: int) -> Iterator[bytes]:
@@ -223,27 +239,25 @@ def _require(found: Codestream, pixels: ImagePixels) -> None:
         )
 
 
-def _jpeg_lossy(frame: bytes | memoryview, pixels: ImagePixels) -> DecodedFrame:
+def _jpeg_lossy(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
     """JPEG Baseline and Extended (PS3.5 8.2.1). YCbCr becomes RGB: the codec does it best."""
     frame = bytes(frame)
     found = _jpeg_header(frame, pixels, _BASELINE_JPEG)
-    interpretation = pixels.photometric_interpretation
     if found.components == 1:
-        return DecodedFrame(_jpeg_samples(frame, "GRAYSCALE", found, pixels), interpretation)
-    is_ybr = interpretation.startswith("YBR") if not found.color else found.color == "YCbCr"
-    samples = _jpeg_samples(frame, "YCBCR" if is_ybr else "RGB", found, pixels)
-    return DecodedFrame(samples, "RGB")
+        return _jpeg_samples(frame, "GRAYSCALE", found, pixels)
+    named_ybr = pixels.photometric_interpretation.startswith("YBR")
+    is_ybr = found.color == "YCbCr" if found.color else named_ybr
+    return _jpeg_samples(frame, "YCBCR" if is_ybr else "RGB", found, pixels)
 
 
-def _jpeg_lossless(frame: bytes | memoryview, pixels: ImagePixels) -> DecodedFrame:
+def _jpeg_lossless(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
     """JPEG Lossless (PS3.5 8.2.1): samples are what the data set says they are."""
     frame = bytes(frame)
     found = _jpeg_header(frame, pixels, _LOSSLESS_JPEG)
     if found.subsampled:
         raise Malformed("its chrominance is not of full resolution")
     color = "GRAYSCALE" if found.components == 1 else "RGB"
-    samples = _jpeg_samples(frame, color, found, pixels)
-    return DecodedFrame(_stored_bits(samples, pixels), _without_422(pixels))
+    return _stored_bits(_jpeg_samples(frame, color, found, pixels), pixels)
 
 
 def _jpeg_header(frame: bytes, pixels: ImagePixels, processes: frozenset[int]) -> Codestream:
@@ -263,31 +277,36 @@ def _jpeg_samples(frame: bytes, color: str, found: Codestream, pixels: ImagePixe
     return _contained(samples, found, pixels)
 
 
-def _jpeg_ls(frame: bytes | memoryview, pixels: ImagePixels) -> DecodedFrame:
+def _jpeg_ls(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
     """JPEG-LS (PS3.5 8.2.3)."""
     frame = bytes(frame)
     found = _jpeg_header(frame, pixels, _JPEG_LS)
-    samples = imagecodecs.jpegls_decode(frame)
-    return DecodedFrame(_contained(samples, found, pixels), _without_422(pixels))
+    return _contained(imagecodecs.jpegls_decode(frame), found, pixels)
 
 
-def _jpeg_2000(frame: bytes | memoryview, pixels: ImagePixels) -> DecodedFrame:
+def _jpeg_2000(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
     """JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 8.2.4)."""
     found, data = codestream.jpeg_2000(bytes(frame))
     _require(found, pixels)
     if found.subsampled:
         raise Malformed("its chrominance is not of full resolution")
-    samples = imagecodecs.jpeg2k_decode(data)
-    interpretation = _without_422(pixels)
-    if interpretation in ("YBR_RCT", "YBR_ICT"):  # the codec undid its own color transformation
-        interpretation = "RGB"
-    return DecodedFrame(_contained(samples, found, pixels), interpretation)
+    return _contained(imagecodecs.jpeg2k_decode(data, numthreads=1), found, pixels)
 
 
-def _without_422(pixels: ImagePixels) -> str:
-    """Photometric Interpretation, without a name for missing chrominance that is there."""
+def _as_named(pixels: ImagePixels) -> str:
+    """As the header says, but for a name of missing chrominance that has been filled in."""
     interpretation = pixels.photometric_interpretation
     return "YBR_FULL" if interpretation == "YBR_FULL_422" else interpretation
+
+
+def _color_as_rgb(pixels: ImagePixels) -> str:
+    return "RGB" if pixels.samples_per_pixel == 3 else pixels.photometric_interpretation
+
+
+def _transformation_undone(pixels: ImagePixels) -> str:
+    """Codecs of JPEG 2000 undo their own color transformation."""
+    interpretation = _as_named(pixels)
+    return "RGB" if interpretation in ("YBR_RCT", "YBR_ICT") else interpretation
 
 
 def _contained(samples: Samples, found: Codestream, pixels: ImagePixels) -> Samples:
@@ -316,23 +335,28 @@ _CODEC_ERRORS = (
     ValueError,
 )
 
-_DECODERS: dict[str, Callable[[bytes | memoryview, ImagePixels], DecodedFrame]] = {
-    IMPLICIT_VR_LITTLE_ENDIAN: _native("<"),
-    EXPLICIT_VR_LITTLE_ENDIAN: _native("<"),
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN: _native("<"),
-    EXPLICIT_VR_BIG_ENDIAN: _native(">"),
-    RLE_LOSSLESS: _rle,
-    JPEG_BASELINE: _jpeg_lossy,
-    JPEG_EXTENDED: _jpeg_lossy,
-    JPEG_LOSSLESS: _jpeg_lossless,
-    JPEG_LOSSLESS_FIRST_ORDER: _jpeg_lossless,
-    JPEG_LS_LOSSLESS: _jpeg_ls,
-    JPEG_LS_NEAR_LOSSLESS: _jpeg_ls,
-    JPEG_2000_LOSSLESS: _jpeg_2000,
-    JPEG_2000: _jpeg_2000,
-    HTJ2K_LOSSLESS: _jpeg_2000,
-    HTJ2K_LOSSLESS_RPCL: _jpeg_2000,
-    HTJ2K: _jpeg_2000,
+_NATIVE = _Decoder(_native("<"), _as_named)
+_JPEG_LOSSY = _Decoder(_jpeg_lossy, _color_as_rgb)
+_JPEG_LOSSLESS = _Decoder(_jpeg_lossless, _as_named)
+_LS = _Decoder(_jpeg_ls, _as_named)
+_2000 = _Decoder(_jpeg_2000, _transformation_undone)
+_DECODERS = {
+    IMPLICIT_VR_LITTLE_ENDIAN: _NATIVE,
+    EXPLICIT_VR_LITTLE_ENDIAN: _NATIVE,
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN: _NATIVE,
+    EXPLICIT_VR_BIG_ENDIAN: _Decoder(_native(">"), _as_named),
+    RLE_LOSSLESS: _Decoder(_rle, _as_named),
+    JPEG_BASELINE: _JPEG_LOSSY,
+    JPEG_EXTENDED: _JPEG_LOSSY,
+    JPEG_LOSSLESS: _JPEG_LOSSLESS,
+    JPEG_LOSSLESS_FIRST_ORDER: _JPEG_LOSSLESS,
+    JPEG_LS_LOSSLESS: _LS,
+    JPEG_LS_NEAR_LOSSLESS: _LS,
+    JPEG_2000_LOSSLESS: _2000,
+    JPEG_2000: _2000,
+    HTJ2K_LOSSLESS: _2000,
+    HTJ2K_LOSSLESS_RPCL: _2000,
+    HTJ2K: _2000,
 }
 
 DECODABLE = frozenset(_DECODERS)

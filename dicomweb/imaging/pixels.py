@@ -32,6 +32,12 @@ class ImagePixels(PixelDescription):
     words: bool = False
     """Samples of up to 8 bits lie in 16-bit words (VR OW): in Big Endian these are swapped."""
 
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of the samples of a decoded frame: no sample takes less than one."""
+        samples = self.rows * self.columns * self.samples_per_pixel
+        return samples * max(self.bits_allocated, 8) // 8
+
 
 def image_pixels(header: Header) -> ImagePixels:
     """What a header says of its pixels.
