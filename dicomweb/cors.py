@@ -21,6 +21,7 @@ EXPOSED = (
     "Content-Location",
     "Link",
     "Content-Range",
+    "Accept-Ranges",
     "X-Request-Id",
     "api-supported-versions",
     "erroneous-dicom-attributes",

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dicomweb.errors import DicomwebError
-from dicomweb.media import DICOM_JSON, MADE, Offer
+from dicomweb.media import (
+    DICOM,
+    DICOM_JSON,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    MADE,
+    OCTET_STREAM,
+    Offer,
+)
 from dicomweb.settings import Settings
 from dicomweb.urls import PARTITION_NAME, UID
 from dicomweb.versions import ApiVersion
@@ -111,6 +118,8 @@ IF_RANGE = Parameter(
     "If-Range", "ETag of the rest that the client has.", {"type": "string"}, place="header"
 )
 
+_ASKED_FOR = {DICOM: MADE, OCTET_STREAM: {EXPLICIT_VR_LITTLE_ENDIAN}}
+
 _UID: Schema = {"type": "string", "pattern": f"^{UID.pattern}$"}
 _PARTITION: Schema = {"type": "string", "pattern": f"^{PARTITION_NAME.pattern}$"}
 PATH_PARAMETERS: Mapping[str, Parameter] = {
@@ -125,14 +134,17 @@ PATH_PARAMETERS: Mapping[str, Parameter] = {
 
 
 def forms(offer: Offer) -> Content:
-    """The media types of an offer, each with the transfer syntaxes that can be asked of anything.
+    """The media types of an offer, with the transfer syntaxes in which they can be asked for.
 
     ``*`` stands for what is stored, which may be in others.
     """
-    return {
-        str(form): {"x-transfer-syntaxes": ["*", *sorted(form.carries or MADE)]}
-        for form in offer.forms
-    }
+    content: dict[str, Schema] = {}
+    for form in offer.forms:
+        syntaxes = form.carries or _ASKED_FOR.get(form.media_type)
+        content[str(form)] = (
+            {"x-transfer-syntaxes": ["*", *sorted(syntaxes)]} if syntaxes else BYTES
+        )
+    return content
 
 
 def boolean(name: str, description: str, *, default: bool) -> Parameter:

@@ -32,3 +32,15 @@ def test_an_older_instance_in_the_place_of_another_makes_another_version(index, 
     after = Version.of([watermark, 10])
     assert before[:2] == after[:2]
     assert before != after
+
+
+def test_an_instance_is_found_with_its_header_and_frame_table(index):
+    image = new_instance("1.1", "1.1.1", "1.1.1.1", header=b"header", frame_table=b"table")
+    other = new_instance("1.1", "1.1.1", "1.1.1.2", header=b"no image")
+    store_instances(index, [image, other])
+    for stored_now in instances.find(index, STUDY):
+        reference = Reference(1, "1.1", "1.1.1", stored_now.sop_instance_uid)
+        new = image if stored_now.watermark == image.watermark else other
+        expected = stored_now, new.header, new.frame_table
+        assert instances.with_header(index, reference) == expected
+    assert instances.with_header(index, Reference(1, "1.1", "1.1.1", "1.1.1.3")) is None

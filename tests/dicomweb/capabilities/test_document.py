@@ -115,7 +115,9 @@ def parameters(document, path: str) -> dict[str, dict]:
 )
 def test_retrieval_has_the_media_types_on_offer(document, path, offer):
     answers = operation(document, "get", path)["responses"]
-    assert list(answers["200"]["content"]) == [str(form) for form in offer.forms]
+    content = answers["200"]["content"]
+    assert list(content) == [str(form) for form in offer.forms]
+    assert all("*" in one["schema"]["x-transfer-syntaxes"] for one in content.values())
     assert {"400", "404", "406", "500", "503"} <= set(answers)
 
 

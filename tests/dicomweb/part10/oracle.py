@@ -6,6 +6,7 @@ single files stand beside the test that meets them.
 
 import io
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pydicom
@@ -72,3 +73,20 @@ def frames_of(file: memoryview) -> list[bytes]:
         samples = samples // 3 * 2
     size = -(-samples * dataset.BitsAllocated // 8)
     return [pixels[start : start + size] for start in range(0, number * size, size)]
+
+
+def bulk_values_of(file: memoryview) -> dict[str, bytes]:
+    """Values of bulk VRs that are not empty, as they are stored, by path, by pydicom."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return dict(_bulk_values(dataset_of(file)))
+
+
+def _bulk_values(dataset: Dataset, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    for data_element in dataset[0x00040000:]:  # lower groups are not shown
+        path = f"{prefix}{data_element.tag:08X}"
+        if data_element.VR == "SQ":
+            for number, item in enumerate(data_element.value, start=1):
+                yield from _bulk_values(item, f"{path}/{number}/")
+        elif data_element.VR in BULK_VRS and data_element.value and not path.endswith("0000"):
+            yield path, data_element.value

@@ -6,9 +6,9 @@ import zlib
 import pytest
 
 from dicomweb.dicomjson import element_json, metadata_json
-from dicomweb.part10 import NotReadable, Part10File, decode_header, encode_header, read_part10
-from tests.dicomweb.part10.encoded import TEST_FILES, pydicom_files
-from tests.dicomweb.part10.oracle import frames_of, metadata_of, shown
+from dicomweb.part10 import Cut, NotReadable, Part10File, decode_header, encode_header, read_part10
+from tests.dicomweb.part10.encoded import SEQUENCE_END, TEST_FILES, implicit, pydicom_files
+from tests.dicomweb.part10.oracle import bulk_values_of, frames_of, metadata_of, shown
 
 REFUSED = {
     "ExplVR_BigEndNoMeta.dcm": "no DICOM prefix",
@@ -39,6 +39,8 @@ DIFFERENCES = {
 }
 # Numbers that are none ("1A" as IS): pydicom raises, we write a string; see below.
 NOT_FOR_PYDICOM = "badVR.dcm"
+
+END_OF_FRAGMENTS = implicit(SEQUENCE_END, b"")
 
 READABLE = [path for path in pydicom_files() if path.name not in REFUSED]
 
@@ -124,3 +126,26 @@ def test_the_frames_are_those_of_pydicom(path, view, file):
     for number, frame in enumerate(expected, start=1):
         ranges = file.frames.ranges(number)
         assert b"".join(stored[start : start + length] for start, length in ranges) == frame
+
+
+def test_the_bulk_values_are_those_of_pydicom(path, view, file):
+    if path.name == NOT_FOR_PYDICOM:
+        pytest.skip("pydicom raises")
+    stored = view
+    if file.inflated:
+        stored = memoryview(zlib.decompress(view[file.dataset_start :], -15))
+    found = {}
+
+    def note(at: str, _vr: str, value: bytes | Cut) -> bytes:
+        if isinstance(value, Cut):
+            value = bytes(stored[value.offset : value.offset + value.length])
+        if value:
+            found[at] = value
+        return b""
+
+    metadata_json(file, note)
+    for tag in DIFFERENCES.get(path.name, ()):
+        del found[tag]
+    if file.frames and file.frames.encapsulated:
+        found["7FE00010"] = found["7FE00010"].removesuffix(END_OF_FRAGMENTS)
+    assert found == bulk_values_of(view)
