@@ -113,12 +113,43 @@ def accepted(header: str | None, query: str | None) -> list[MediaType]:
     :param header: all Accept headers joined by commas. None or empty accepts anything.
     :param query: the ``accept`` query parameter, which overrides the header (PS3.18 8.3.3.1).
     """
+    welcome = [member for member in _members(header, query) if member.quality > 0]
+    return sorted(welcome, key=lambda member: -member.quality)
+
+
+def _members(header: str | None, query: str | None) -> list[MediaType]:
+    """The well-formed members of an Accept header or parameter, in their order."""
     value = (header or "") if query is None else query.replace(" json", "+json")  # unescaped plus
     if not value.strip():
         return [MediaType(ANYTHING, {})]
     members = map(parse_media_type, _LIST_MEMBERS.findall(value))
-    welcome = [member for member in members if member and member.quality > 0]
-    return sorted(welcome, key=lambda member: -member.quality)
+    return [member for member in members if member]
+
+
+@lru_cache(_KEPT_ANSWERS)
+def welcome(offered: tuple[str, ...], header: str | None, query: str | None) -> tuple[str, ...]:
+    """Which of the media types on offer a request accepts, most welcome first.
+
+    How welcome one is tells the member of Accept that describes it most closely (RFC 9110 12.5.1).
+    Of equally welcome ones, that which Accept names first comes first, then that offered first.
+
+    :raise NotAcceptable: none is.
+    """
+    members = _members(header, query)
+    ranked = []
+    for place, name in enumerate(offered):
+        for media_range in (name, f"{name.partition('/')[0]}/*", ANYTHING):
+            covering = [at for at, member in enumerate(members) if member.name == media_range]
+            if covering:
+                quality = members[covering[0]].quality
+                ranked.append((-quality, covering[0], place, name))
+                break
+    found = tuple(name for rank, _, _, name in sorted(ranked) if rank)
+    if not found:
+        raise NotAcceptable(
+            f"Accept names nothing that is on offer. On offer: {', '.join(offered)}."
+        )
+    return found
 
 
 def require_dicom_json(header: str | None, query: str | None) -> None:
@@ -253,6 +284,17 @@ def _frames(media_type: str, carries: tuple[str, ...]) -> Form:
     """Compressed frames; the first transfer syntax is the default of PS3.18 Table 8.7.3-5."""
     return Form(media_type, True, (AS_STORED, carries[0]), frozenset(carries))
 
+
+JPEG = "image/jpeg"
+PNG = "image/png"
+GIF = "image/gif"
+JP2 = "image/jp2"
+IMAGES = (JPEG, PNG, GIF, JP2)
+"""Rendered images; the first answers a request that takes anything."""
+DOCUMENT = "application/pdf"
+MP4 = "video/mp4"
+RENDERED = (*IMAGES, DOCUMENT, MP4)
+"""Rendered instances (PS3.18 8.7.4): images, and what is stored in a format of the web."""
 
 INSTANCES = Offer((Form(DICOM, True),))
 """A study or a series."""

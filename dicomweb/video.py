@@ -1,9 +1,8 @@
 """Transfer syntaxes whose Pixel Data is one stream, whatever Number of Frames says (PS3.5 8.2)."""
 
-from dicomweb.media import OCTET_STREAM
+from dicomweb.media import MP4, OCTET_STREAM
 
 MPEG2 = "video/mpeg2"
-MP4 = "video/mp4"
 
 # fmt: off
 VIDEO = {

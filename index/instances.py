@@ -46,6 +46,26 @@ class StoredInstance(NamedTuple):
     study_revision: int  # as in Version
 
 
+class Shown(NamedTuple):
+    """An instance with something to be shown, among others of its series."""
+
+    sop_instance_uid: str
+    attributes: bytes
+    """DICOM JSON members: its own part of a v1 answer to a search."""
+    is_image: bool
+    """Whether it has frames; otherwise it is a document."""
+
+
+class ShownSeries(NamedTuple):
+    """A series with something to be shown, by one of its instances."""
+
+    series_instance_uid: str
+    header: bytes
+    """Of the instance, encoded."""
+    is_image: bool
+    """Whether the instance has frames; otherwise it is a document."""
+
+
 class Version(NamedTuple):
     """What changes whenever an instance of a study or series is added, removed or replaced."""
 
@@ -138,8 +158,37 @@ _FRAMES = Statement(
         3,
     )
 )
+_IS_IMAGE = InstanceHeader.frame_table.is_null(False)
+_DOCUMENTS = ("1.2.840.10008.5.1.4.1.1.104.1",)
+"""SOP classes without frames whose instances are shown: Encapsulated PDF Storage."""
 
 
+def _shown(query: Any, level: int) -> Any:
+    """``query`` on instances, limited to those under a reference that have something to show."""
+    return _under(
+        query.join(InstanceHeader, on=Instance.watermark == InstanceHeader.watermark), level
+    ).where(_IS_IMAGE | Instance.sop_class_uid.in_(_DOCUMENTS))
+
+
+def _one_of_each_series(_size: int) -> Any:
+    of_each = _shown(Instance.select(fn.MIN(Instance.watermark)), 1).group_by(
+        Instance.series, _IS_IMAGE
+    )
+    return (
+        Instance.select(Series.series_instance_uid, InstanceHeader.header, _IS_IMAGE)
+        .join(InstanceHeader, on=Instance.watermark == InstanceHeader.watermark)
+        .join_from(Instance, Series, on=Instance.series == Series.id)
+        .where(Instance.watermark.in_(of_each))
+        .order_by(Instance.series)
+    )
+
+
+_SHOWN = Statement(
+    lambda _: _shown(
+        Instance.select(Instance.sop_instance_uid, Instance.attributes, _IS_IMAGE), 2
+    ).order_by(Instance.watermark)
+)
+_SHOWN_SERIES = Statement(_one_of_each_series)
 _WITH_HEADER = Statement(
     lambda _: _under(
         Instance.select(*_COLUMNS, InstanceHeader.header, InstanceHeader.frame_table).join(
@@ -194,3 +243,22 @@ def with_header(
         return None
     *instance, header, table = rows[0]
     return StoredInstance(*instance), header, table
+
+
+def shown(index: Index, reference: Reference) -> list[Shown]:
+    """The instances of a series that have something to be shown, in the order they were stored."""
+    return [
+        Shown(sop_instance_uid, attributes, bool(is_image))
+        for sop_instance_uid, attributes, is_image in index.fetch(_SHOWN, *reference.values)
+    ]
+
+
+def shown_series(index: Index, reference: Reference) -> list[ShownSeries]:
+    """The series of a study that have something to be shown, in the order they were stored.
+
+    One that has images and documents comes twice.
+    """
+    return [
+        ShownSeries(series, header, bool(is_image))
+        for series, header, is_image in index.fetch(_SHOWN_SERIES, *reference.values)
+    ]

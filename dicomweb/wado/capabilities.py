@@ -4,15 +4,18 @@ from dataclasses import replace
 
 from dicomweb.bulkdata import PATH
 from dicomweb.errors import NotAcceptable, NotFound, RangeNotSatisfiable
-from dicomweb.media import FRAMES, INSTANCE, INSTANCES, Offer
+from dicomweb.imaging.grayscale import Function
+from dicomweb.media import FRAMES, IMAGES, INSTANCE, INSTANCES, RENDERED, Offer
 from dicomweb.openapi import (
     ACCEPT,
+    BYTES,
     DATA_SETS,
     IF_NONE_MATCH,
     IF_RANGE,
     NOT_MODIFIED,
     RANGE,
     Answer,
+    Content,
     Operation,
     Operations,
     Parameter,
@@ -23,11 +26,42 @@ from dicomweb.settings import Settings
 from dicomweb.versions import ApiVersion
 from dicomweb.wado.bulkmedia import BULKDATA
 from dicomweb.wado.metadata import AS_URI
+from dicomweb.wado.parameters import BEST_QUALITY, IccProfile
 
 STUDY = "/studies/{study}"
 SERIES = f"{STUDY}/series/{{series}}"
 SOP_INSTANCE = f"{SERIES}/instances/{{instance}}"
 NAMES = {STUDY: "a study", SERIES: "a series", SOP_INSTANCE: "an instance"}
+
+RENDERED_NAMES = {**NAMES, f"{SOP_INSTANCE}/frames/{{frame}}": "a frame"}
+
+FRAME = Parameter(
+    "frame", "Number of a frame, from 1.", {"type": "integer", "minimum": 1}, place="path"
+)
+QUALITY = Parameter(
+    "quality",
+    "Of image/jpeg.",
+    {"type": "integer", "minimum": 1, "maximum": BEST_QUALITY},
+)
+VIEWPORT_SIZE = Parameter(
+    "viewport", "Width and height that the image has to fit in.", {"type": "string"}
+)
+VIEWPORT = Parameter(
+    "viewport",
+    "Width and height that the image has to fill, and left, top, width and height of the region "
+    "of it: vw,vh,sx,sy,sw,sh. A negative sw or sh flips it.",
+    {"type": "string"},
+)
+WINDOW = Parameter(
+    "window",
+    f"center,width,function; the function is one of {', '.join(Function)}.",
+    {"type": "string"},
+)
+ICC_PROFILE = Parameter(
+    "iccprofile",
+    "Whether the image has an ICC profile, or the color space that it is converted to.",
+    {"type": "string", "enum": list(map(str, IccProfile))},
+)
 
 FRAME_LIST = Parameter(
     "frames",
@@ -70,6 +104,11 @@ def operations(_api: ApiVersion, _settings: Settings) -> Operations:
         f"GET {SOP_INSTANCE}/bulkdata/{{path}}": _retrieve_file(
             "a bulk value of an instance", BULKDATA, BULK_PATH
         ),
+        **{
+            f"GET {path}/{form}": _rendered(form, name, path)
+            for form in ("rendered", "thumbnail")
+            for path, name in RENDERED_NAMES.items()
+        },
         **{f"GET {path}/metadata": _metadata(name) for path, name in NAMES.items()},
     }
 
@@ -91,6 +130,34 @@ def _retrieve_file(what: str, offer: Offer, *parameters: Parameter) -> Operation
     return replace(
         operation,
         answers={**operation.answers, 206: some},
+        refusals=(*operation.refusals, RangeNotSatisfiable),
+    )
+
+
+def _rendered(form: str, what: str, path: str) -> Operation:
+    """Retrieval in a format of the web."""
+    is_thumbnail, is_frame = form == "thumbnail", path not in NAMES
+    sizes = (VIEWPORT_SIZE,) if is_thumbnail else (VIEWPORT,)
+    number_of = (FRAME,) if is_frame else ()
+    images: Content = dict.fromkeys(IMAGES, BYTES)
+    answers = {200: Answer("As Accept asks.", images, ("ETag",)), 304: NOT_MODIFIED}
+    operation = Operation(
+        f"Retrieve {what}, {'as a thumbnail' if is_thumbnail else 'rendered'}",
+        parameters=(*number_of, ACCEPT, IF_NONE_MATCH, QUALITY, *sizes, WINDOW, ICC_PROFILE),
+        answers=answers,
+        refusals=(NotFound, NotAcceptable),
+    )
+    if is_thumbnail or is_frame:
+        return operation
+    stored: Content = {media_type: BYTES for media_type in RENDERED if media_type not in images}
+    return replace(
+        operation,
+        parameters=(*operation.parameters, RANGE, IF_RANGE),
+        answers={
+            **answers,
+            200: Answer("As Accept asks.", {**images, **stored}, ("ETag",)),
+            206: Answer("Some bytes of what is not rendered.", stored, ("Content-Range", "ETag")),
+        },
         refusals=(*operation.refusals, RangeNotSatisfiable),
     )
 

@@ -33,6 +33,17 @@ def frame_numbers(text: str) -> list[int]:
     return [int(match[1][:_ENOUGH_DIGITS]) for match in matches if match]
 
 
+def frame_number(text: str) -> int:
+    """The one frame number of a path.
+
+    :raise BadRequest: it is missing, zero or no number, or there are several.
+    """
+    numbers = frame_numbers(text)
+    if len(numbers) > 1:
+        raise BadRequest("One frame is rendered at a time, but the path names several.")
+    return numbers[0]
+
+
 def require_form_for(
     numbers: list[int], acceptable: Sequence[Representation]
 ) -> Sequence[Representation]:

@@ -11,18 +11,23 @@ from dicomweb.contentcoding import takes_gzip
 from dicomweb.media import (
     DICOM_JSON,
     FRAMES,
+    IMAGES,
     INSTANCE,
     INSTANCES,
+    RENDERED,
     Offer,
     Representation,
     accepted,
     require_dicom_json,
+    welcome,
 )
 from dicomweb.query import query_pairs
 from dicomweb.urls import Scope
 from dicomweb.wado.bulkdata import retrieve_bulkdata
-from dicomweb.wado.frames import frame_numbers, require_form_for, retrieve_frames
+from dicomweb.wado.frames import frame_number, frame_numbers, require_form_for, retrieve_frames
 from dicomweb.wado.metadata import parse_view, retrieve_metadata
+from dicomweb.wado.parameters import parameters
+from dicomweb.wado.rendered import retrieve_rendered
 from dicomweb.wado.retrieve import Answer, retrieve_instances
 from storage.base import CHUNK_BYTES
 
@@ -87,6 +92,42 @@ def metadata(
     if compressed:
         response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+@bp.get(f"{STUDY}/rendered")
+@bp.get(f"{SERIES}/rendered")
+@bp.get(f"{SOP_INSTANCE}/rendered")
+@bp.get(f"{SOP_INSTANCE}/frames/<frame>/rendered")
+def rendered(scope: Scope, **path: str) -> Response:
+    """Retrieve what stands for a study or series, an instance or a frame, rendered."""
+    return _rendered(scope, IMAGES if "frame" in path else RENDERED, thumbnail=False, **path)
+
+
+@bp.get(f"{STUDY}/thumbnail")
+@bp.get(f"{SERIES}/thumbnail")
+@bp.get(f"{SOP_INSTANCE}/thumbnail")
+@bp.get(f"{SOP_INSTANCE}/frames/<frame>/thumbnail")
+def thumbnail(scope: Scope, **path: str) -> Response:
+    """Retrieve a thumbnail of what stands for a study or series, an instance or a frame."""
+    return _rendered(scope, IMAGES, thumbnail=True, **path)
+
+
+def _rendered(
+    scope: Scope,
+    on_offer: tuple[str, ...],
+    frame: str | None = None,
+    *,
+    thumbnail: bool,
+    **path: str,
+) -> Response:
+    reference = scope.reference(**path)
+    number = None if frame is None else frame_number(frame)
+    asked = parameters(request.args.items(multi=True), thumbnail=thumbnail)
+    acceptable = welcome(on_offer, request.headers.get("Accept"), request.args.get("accept"))
+    answer = retrieve_rendered(
+        scope, reference, number, acceptable, asked=asked, conditions=_conditions()
+    )
+    return _sent(scope, answer)
 
 
 def _acceptable(offer: Offer) -> Sequence[Representation]:

@@ -5,12 +5,15 @@ from hypothesis import strategies as st
 from dicomweb.errors import NotAcceptable, UnsupportedMediaType
 from dicomweb.media import (
     FRAMES,
+    IMAGES,
     INSTANCE,
     INSTANCES,
+    RENDERED,
     accepted,
     choose,
     parse_media_type,
     require_dicom_json,
+    welcome,
 )
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -315,3 +318,37 @@ def test_the_query_parameter_chooses_the_form():
         "application/dicom",
         EXPLICIT,
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, list(IMAGES)),
+        ("*/*", list(IMAGES)),
+        ("image/*", list(IMAGES)),
+        ("image/png", ["image/png"]),
+        ("image/gif, image/png", ["image/gif", "image/png"]),
+        ("image/gif;q=0.1, image/png;q=0.2", ["image/png", "image/gif"]),
+        ("image/gif, image/*;q=0.5", ["image/gif", "image/jpeg", "image/png", "image/jp2"]),
+        ("*/*, image/jpeg;q=0", ["image/png", "image/gif", "image/jp2"]),
+        ("image/*;q=0, */*, image/jp2;q=0.1", ["image/jp2"]),
+    ],
+)
+def test_what_is_on_offer_is_sorted_by_how_welcome_it_is(header, expected):
+    assert list(welcome(IMAGES, header, None)) == expected
+
+
+@pytest.mark.parametrize("header", ["image/tiff", "image/jpeg;q=0", "text/*", MULTIPART_DICOM, ","])
+def test_what_is_not_on_offer_is_told_what_is(header):
+    with pytest.raises(
+        NotAcceptable, match=r"On offer: image/jpeg, .*, application/pdf, video/mp4"
+    ):
+        welcome(RENDERED, header, None)
+
+
+@given(st.text())
+def test_any_accept_header_is_met_or_refused(text):
+    try:
+        assert set(welcome(IMAGES, text, None)) <= set(IMAGES)
+    except NotAcceptable as refused:
+        assert str(refused)  # noqa: PT017 - it may also be none

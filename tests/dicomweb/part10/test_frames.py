@@ -233,6 +233,12 @@ def test_a_basic_table_that_fits_wins_over_an_extended_one_that_does_not():
     assert frames_in(file) == [b"abcd", b"ef"]
 
 
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.106.1"])
+def test_a_video_is_one_frame_however_many_it_has(syntax):
+    data_set = pixel_module(frames=b"1000") + encapsulated(b"a stream", b"goes on.")
+    assert frames_in(part10(data_set, syntax)) == [b"a streamgoes on."]
+
+
 def test_without_tables_frames_end_with_the_end_of_an_image():
     fragments = (b"ab" + EOI, b"cd", b"ef" + EOI + bytes(6), EOI)
     file = compressed(*fragments, frames=b"3 ")
