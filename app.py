@@ -171,8 +171,8 @@ def _finish(response: Response) -> Response:
         _read_rest()
     if response.status_code in {204, 304}:
         response.headers.pop("Content-Type", None)  # there is nothing that it could be of
-    keeps = "ETag" in response.headers or response.status_code == 304
-    response.headers.setdefault("Cache-Control", KEPT if keeps else NOT_KEPT)
+    keeps = response.status_code == 304 or any(name == "ETag" for name, _ in response.headers)
+    response.headers["Cache-Control"] = KEPT if keeps else NOT_KEPT
     response.headers.update(SECURITY_HEADERS)
     response.headers["X-Request-Id"] = request.environ[logs.REQUEST_ID]
     return response

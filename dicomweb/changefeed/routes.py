@@ -30,4 +30,4 @@ def latest(scope: Scope) -> Response:
 
 def _json(content: bytes | Iterator[bytes]) -> Response:
     body, headers = encoded(content, request.headers.get("Accept-Encoding"))
-    return Response(body, headers=headers, content_type=JSON)
+    return Response(body, headers={"Content-Type": JSON, **headers})

@@ -64,7 +64,7 @@ def _search(scope: Scope, level: Level, resource: str, *uids: str) -> Response:
     if not page.body:
         return Response(status=204)
     body, headers = encoded(page.body, request.headers.get("Accept-Encoding"))
-    response = Response(body, headers=headers, content_type=DICOM_JSON)
+    response = Response(body, headers={"Content-Type": DICOM_JSON, **headers})
     if page.cursor is not None:
         path = scope.url(*within) if within else scope.base
         following = parameters.next_query(pairs, page.cursor)

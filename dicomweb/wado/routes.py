@@ -81,9 +81,8 @@ def metadata(
     pairs = query_pairs(request.query_string)
     view = parse_view(pairs, bulk_values=scope.archive.settings.metadata_bulkdata_uri)
     compressed = takes_gzip(request.headers.get("Accept-Encoding"))
-    known = request.if_none_match
-    is_known = known.contains_weak if known else None
-    found = retrieve_metadata(scope, reference, view, compressed=compressed, is_known=is_known)
+    known = _conditions().is_known
+    found = retrieve_metadata(scope, reference, view, compressed=compressed, is_known=known)
     if found.content is None:
         return Response(status=304, headers={"Vary": "Accept-Encoding"})
     response = Response(found.content, headers={"Vary": "Accept-Encoding"})
@@ -136,10 +135,11 @@ def _acceptable(offer: Offer) -> Sequence[Representation]:
 
 def _conditions() -> Conditions:
     """What the client has already; ranges are for GET alone (RFC 9110 14.2)."""
-    known = request.if_none_match
-    byte_range = request.headers.get("Range") if request.method == "GET" else None
+    given = request.environ  # most requests have none of these headers: looking costs little here
+    known = request.if_none_match if "HTTP_IF_NONE_MATCH" in given else None
     is_known = known.contains_weak if known else None
-    return Conditions(is_known, byte_range, request.headers.get("If-Range"))
+    byte_range = given.get("HTTP_RANGE") if request.method == "GET" else None
+    return Conditions(is_known, byte_range, given.get("HTTP_IF_RANGE"))
 
 
 def _sent(scope: Scope, answer: Answer) -> Response:
@@ -153,8 +153,10 @@ def _sent(scope: Scope, answer: Answer) -> Response:
         if connection := request.environ.get("gunicorn.socket"):
             # Python's sendfile goes by this limit only, not by that of the listening socket.
             connection.settimeout(scope.archive.settings.keepalive_s)
-    response = Response(body, answer.status, answer.headers, direct_passthrough=True)
-    response.headers["Content-Type"] = answer.content_type
-    response.headers["Content-Length"] = str(answer.length)
-    response.headers["Vary"] = "Accept"
-    return response
+    headers = {
+        "Content-Type": answer.content_type,
+        "Content-Length": str(answer.length),
+        "Vary": "Accept",
+        **answer.headers,
+    }
+    return Response(body, answer.status, headers, direct_passthrough=True)
