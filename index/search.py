@@ -23,10 +23,12 @@ from index.models import Answer, Instance, InstanceHeader, Series, Study
 from index.pages import ConditionShape, Level, PageShape, Walk, cross_join, page_query, page_values
 from index.statements import Statement, parameters
 
-__all__ = ["Level", "Part", "Search", "count_instances", "count_series", "search"]
+__all__ = ["Found", "Level", "Part", "Search", "count_instances", "count_series", "search"]
 
 STEPS = (500, 4_000, 32_000)
 """So many matches, and so many of the newest rows, are looked at before more of the other are."""
+COUNTED = 1_000
+"""At most so many matches are counted that are not shown."""
 
 
 class Part(Enum):
@@ -72,6 +74,16 @@ class Search:
     """Only matches after the one with this key."""
 
 
+class Found(NamedTuple):
+    """A page of matches."""
+
+    rows: list[Row]
+    """Key and parts of each. The key of the last one, as ``before`` of another search, continues
+    after it at the same cost."""
+    following: int | None
+    """How many more there are; None: some, it would cost too much to count them."""
+
+
 class _Shape(NamedTuple):
     """All of a search but its values."""
 
@@ -95,16 +107,14 @@ _PART_COLUMNS = {
 }
 
 
-def search(index: Index, wanted: Search) -> list[Row]:
-    """Key and parts of each match, newest first.
-
-    The key of a match, as ``before`` of the next search, continues after it at the same cost.
+def search(index: Index, wanted: Search) -> Found:
+    """A page of the matches, newest first.
 
     :raise IndexUnavailable: the database does not answer.
     """
     conditions = [each for each in wanted.conditions if each[1] != UNIVERSAL]
     if NOTHING in (condition for _, condition in conditions):
-        return []
+        return Found([], 0)
     shape = PageShape(
         wanted.level,
         len(wanted.within),
@@ -112,26 +122,48 @@ def search(index: Index, wanted: Search) -> list[Row]:
         wanted.before is not None,
     )
     if shape.is_cheap:
-        return _fetch_page(index, wanted, shape)
+        rows = _fetch_page(index, wanted, shape)
+        if wanted.within and len(rows) > wanted.limit:
+            return _found(wanted, rows, _count_following(index, wanted, shape))
+        return _found(wanted, rows)
     for most in STEPS:
-        if wanted.offset + wanted.limit <= most:
+        if wanted.offset + wanted.limit < most:
             rows = _fetch_page(index, wanted, shape._replace(walk=Walk.FEW), most)
-            if not rows or rows[0][-1] <= most:
-                return [row[:-1] for row in rows]
+            if not rows or (matches := rows[0][-1]) <= most:
+                following = matches - wanted.offset - wanted.limit if rows else 0
+                return _found(wanted, [row[:-1] for row in rows], following)
             rows = _fetch_page(index, wanted, shape._replace(walk=Walk.NEWEST), most)
-            if len(rows) == wanted.limit:
-                return rows
-    return _fetch_page(index, wanted, shape._replace(walk=Walk.SORTED))
+            if len(rows) > wanted.limit:
+                return _found(wanted, rows)
+    return _found(wanted, _fetch_page(index, wanted, shape._replace(walk=Walk.SORTED)))
+
+
+def _found(wanted: Search, rows: list[Row], following: int | None = None) -> Found:
+    more = len(rows) > wanted.limit
+    return Found(rows[: wanted.limit], following if more else 0)
 
 
 def _fetch_page(index: Index, wanted: Search, shape: PageShape, most: int = 0) -> list[Row]:
-    place = (wanted.partition_id, *wanted.within)
-    conditions = [condition for _, condition in wanted.conditions if condition != UNIVERSAL]
-    values = page_values(shape, place, conditions, wanted.before, most)
+    """The rows of a page, and one more, which tells that there is more."""
     statement = _statement(_Shape(shape, wanted.parts))
-    rows = index.fetch(statement, *values, wanted.limit, wanted.offset)
+    values = _values(wanted, shape, most)
+    rows = index.fetch(statement, *values, wanted.limit + 1, wanted.offset)
     rows.sort(key=itemgetter(0), reverse=True)  # nearly in order; a database would copy them
     return rows
+
+
+def _count_following(index: Index, wanted: Search, shape: PageShape) -> int | None:
+    """How many matches follow a page, if they are soon counted."""
+    values = _values(wanted, shape)
+    skipped = wanted.offset + wanted.limit
+    ((number,),) = index.fetch(_count(shape), *values, COUNTED + 1, skipped)
+    return number if number <= COUNTED else None
+
+
+def _values(wanted: Search, shape: PageShape, most: int = 0) -> list[Any]:
+    place = (wanted.partition_id, *wanted.within)
+    conditions = [condition for _, condition in wanted.conditions if condition != UNIVERSAL]
+    return page_values(shape, place, conditions, wanted.before, most)
 
 
 def count_instances(index: Index, level: Level, numbers: Sequence[int]) -> dict[int, int]:
@@ -179,6 +211,12 @@ _SERIES = Statement(
         .group_by(Series.study, Series.modality)
     )
 )
+
+
+@lru_cache(maxsize=64)
+def _count(shape: PageShape) -> Statement:
+    page = page_query(shape).alias("page")
+    return Statement(lambda _: Select([page], [fn.COUNT(page.c.key)]))
 
 
 @lru_cache(maxsize=512)

@@ -12,8 +12,8 @@ from index.search import Level
 
 bp = Blueprint("qido", __name__)
 
-MORE = "There are additional results that can be requested"
-"""PS3.18 8.3.4.4 has their number in it; counting them would cost as much as finding them."""
+MORE = "There are {number}additional results that can be requested"
+"""PS3.18 8.3.4.4. The number is left out where counting would cost as much as finding."""
 
 
 @bp.get("/studies")
@@ -69,5 +69,6 @@ def _search(scope: Scope, level: Level, resource: str, *uids: str) -> Response:
         path = scope.url(*within) if within else scope.base
         following = parameters.next_query(pairs, page.cursor)
         response.headers["Link"] = f'<{path}{resource}?{following}>; rel="next"'
-        response.headers["Warning"] = scope.warning(MORE)
+        number = "" if page.following is None else f"{page.following} "
+        response.headers["Warning"] = scope.warning(MORE.format(number=number))
     return response

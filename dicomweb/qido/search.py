@@ -67,6 +67,8 @@ class Page:
     """DICOM JSON; empty if nothing matches."""
     cursor: int | None
     """Where the page ends, if there is more."""
+    following: int | None
+    """How many more there are, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +99,16 @@ def find(scope: Scope, level: Level, uids: tuple[str, ...], parameters: Paramete
         uids,
         parameters.conditions,
         plan.parts,
-        parameters.limit + 1,  # one more tells that there is more
+        parameters.limit,
         parameters.offset,
         parameters.cursor,
     )
-    rows = search(index, wanted)
+    rows, following = search(index, wanted)
     if not rows:
-        return Page(b"", None)
-    page = rows[: parameters.limit]
-    objects = _objects(index, plan, uids, page)
-    return Page(b"[%b]" % b",".join(objects), page[-1][0] if len(page) < len(rows) else None)
+        return Page(b"", None, 0)
+    objects = _objects(index, plan, uids, rows)
+    cursor = None if following == 0 else rows[-1][0]
+    return Page(b"[%b]" % b",".join(objects), cursor, following)
 
 
 @lru_cache(maxsize=256)

@@ -24,7 +24,7 @@ def found(index: Index, level: Level, *within: str, parts=(), limit=100, **chang
     wanted = Search(level=level, within=within, parts=parts, limit=limit, **given)
     return [
         tuple(bytes(value).decode() if isinstance(value, bytes) else value for value in row)
-        for row in search(index, wanted)
+        for row in search(index, wanted).rows
     ]
 
 
@@ -61,7 +61,7 @@ def finder(index, attribute: str, values: list[str | None], column: str | None =
         wanted = Search(
             Level.STUDY, DEFAULT_PARTITION_ID, (), conditions, (Part.LATEST_STUDY,), limit=1000
         )
-        rows = search(index, wanted)
+        rows = search(index, wanted).rows
         return [by_member[bytes(members)] for _, members in reversed(rows)]
 
     return find

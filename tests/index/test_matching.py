@@ -109,7 +109,7 @@ def uids(index) -> Find:
             (Part.LATEST_STUDY,),
             limit=10,
         )
-        return [bytes(members).split(b'"')[1].decode() for _, members in search(index, wanted)]
+        return [bytes(members).split(b'"')[1].decode() for _, members in search(index, wanted).rows]
 
     return find
 

@@ -39,6 +39,16 @@ def test_ohifs_worklist_shows_modalities_and_counts(search, stored):
     assert value(match, "NumberOfStudyRelatedInstances") == 2
 
 
+def test_ohifs_worklist_gets_no_computed_attribute_without_a_value(search, store):
+    """It reads the length of the list of modalities that it asked for, if there is one."""
+    store(Modality=None)
+    store(Modality="")
+    for match in search(f"studies?{OHIF}&includefield=00080061,00201206,00201208"):
+        assert values(match, "ModalitiesInStudy") is None
+        assert value(match, "NumberOfStudyRelatedSeries") == 1
+        assert value(match, "NumberOfStudyRelatedInstances") == 1
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -78,6 +78,7 @@ EVERYONE = ["P1", "P2", "P3", "P4"]
         ("PatientName=*ohn&fuzzymatching=true", ["P1", "P3"]),
         ("PatientName=joh+do&fuzzymatching=false", []),
         ("PatientID=P&fuzzymatching=true", []),
+        ("PatientID=p?&AccessionNumber=*3&fuzzymatching=true", ["P3"]),
         ("ReferringPhysicianName=b&fuzzymatching=TRUE", ["P1", "P3"]),
         # Dates.
         ("StudyDate=20240131", ["P2"]),
@@ -108,9 +109,10 @@ def test_a_stored_value_with_padding_is_found_without_it(store, patients):
 
 
 @pytest.mark.parametrize("version", ["v2"])  # v1 refuses such an instance
-def test_a_stored_value_with_trailing_nuls_is_found_without_them(store, search):
+def test_a_stored_value_with_trailing_nuls_is_found_without_and_with_them(store, search):
     store(PatientID="P1\0")
-    assert len(search("studies?PatientID=P1")) == 1
+    for asked in ("P1", "P1%00", "P1%20", "P1%00%20"):
+        assert len(search(f"studies?PatientID={asked}")) == 1
 
 
 def test_studies_are_found_by_a_list_of_uids(store, search):

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tests.datasets import dataset, encoded
+from tests.datasets import dataset, encoded, part10
 from tests.dicomweb.qido.reading import all_of
 
-WARNING = '299 localhost: "There are additional results that can be requested"'
+WARNING = re.compile(r'299 localhost: "There are (\d+ )?additional results that can be requested"')
 
 
 @pytest.fixture
@@ -25,14 +25,19 @@ RESOURCES = [
 
 def pages(client, path: str) -> list[list[str]]:
     """The SOP Instance UIDs of a page and of all that follow it."""
-    found = []
+    found, announced = [], {}
     while path:
         answer = client.get(path)
         assert answer.status_code == 200, answer.text
         found.append(all_of(answer.get_json(force=True), "SOPInstanceUID"))
         link = answer.headers.get("Link")
-        assert answer.headers.get("Warning") == (WARNING if link else None)
         path = re.fullmatch(r'<([^<>]+)>; rel="next"', link)[1] if link else ""
+        if link:
+            announced[len(found)] = WARNING.fullmatch(answer.headers["Warning"])[1]
+        else:
+            assert "Warning" not in answer.headers
+    for number_of_pages, number in announced.items():
+        assert number is None or int(number) == sum(map(len, found[number_of_pages:]))
     return found
 
 
@@ -92,16 +97,79 @@ def test_the_last_page_has_no_link_even_if_it_is_full(stored, get):
         assert "Warning" not in answer.headers
 
 
-def test_links_lead_on_even_when_something_is_stored_or_deleted_meanwhile(
-    stored, client, version, store
+@pytest.fixture
+def of_a_series(store):
+    """Five instances of a series."""
+    first = store()
+    uids = {keyword: first[keyword].value for keyword in ("StudyInstanceUID", "SeriesInstanceUID")}
+    return [first, *(store(**uids) for _ in range(4))]
+
+
+def warning(client, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return answer.headers["Warning"]
+
+
+def test_the_warning_says_how_many_more_there_are_in_a_study(of_a_series, client, version):
+    study, series = of_a_series[0].StudyInstanceUID, of_a_series[0].SeriesInstanceUID
+    for path in (f"studies/{study}/instances", f"studies/{study}/series/{series}/instances"):
+        for query, number in (("limit=2", 3), ("limit=2&offset=1", 2), ("limit=4", 1)):
+            given = warning(client, f"/{version}/{path}?{query}")
+            assert given.split("There are ")[1].startswith(f"{number} additional results")
+        given = pages(client, f"/{version}/{path}?limit=2")
+        assert list(map(len, given)) == [2, 2, 1]
+
+
+def test_the_warning_says_how_many_more_there_are_of_few_matches(stored, client, version):
+    for resource in ("studies", "series", "instances"):
+        given = warning(client, f"/{version}/{resource}?PatientName=doe*&limit=2&offset=1")
+        assert "There are 2 additional results" in given
+
+
+def test_the_warning_has_no_number_where_counting_would_cost(
+    stored, of_a_series, client, version, monkeypatch
 ):
-    first = client.get(f"/{version}/instances?limit=2")
+    study = of_a_series[0].StudyInstanceUID
+    monkeypatch.setattr("index.search.COUNTED", 2)
+    for path in ("studies?limit=2", f"studies/{study}/instances?limit=2"):
+        assert "There are additional results" in warning(client, f"/{version}/{path}")
+
+
+@pytest.mark.parametrize("resource", dict(RESOURCES))
+@pytest.mark.parametrize("query", ["", "&PatientName=doe*", "&StudyDate=20240131"])
+def test_links_lead_on_even_when_something_is_stored_and_deleted_meanwhile(
+    stored, client, version, resource, query
+):
+    def store(**uids: str) -> None:
+        file = part10(**uids)
+        answer = client.post(f"/{version}/studies", data=file, content_type="application/dicom")
+        assert answer.status_code == 200
+
+    keyword = dict(RESOURCES)[resource]
+    first = client.get(f"/{version}/{resource}?limit=2{query}")
     following = first.headers["Link"].split(">")[0][1:]
     store()
-    study = stored[3].StudyInstanceUID  # where the first page ended
-    assert client.delete(f"/{version}/studies/{study}").status_code == 204
-    rest = client.get(following).get_json(force=True)
-    assert all_of(rest, "SOPInstanceUID") == [ds.SOPInstanceUID for ds in stored[2:0:-1]]
+    path = f"/{version}/studies/{stored[3].StudyInstanceUID}"  # where the first page ended
+    assert client.delete(path).status_code == 204
+    store(StudyInstanceUID=stored[4].StudyInstanceUID)
+    second = client.get(following)
+    assert all_of(second.get_json(force=True), keyword) == [
+        stored[2][keyword].value,
+        stored[1][keyword].value,
+    ]
+    path = f"/{version}/studies/{stored[1].StudyInstanceUID}"
+    assert client.delete(path).status_code == 204
+    last = client.get(second.headers["Link"].split(">")[0][1:])
+    assert all_of(last.get_json(force=True), keyword) == [stored[0][keyword].value]
+    assert client.get(following.replace("limit=2", "limit=9")).status_code == 200
+
+
+@pytest.mark.parametrize(("resource", "keyword"), RESOURCES)
+def test_a_link_to_what_has_been_deleted_is_204(stored, client, version, resource, keyword):
+    first = client.get(f"/{version}/{resource}?limit=4")
+    assert client.delete(f"/{version}/studies/{stored[0].StudyInstanceUID}").status_code == 204
+    assert client.get(first.headers["Link"].split(">")[0][1:]).status_code == 204
 
 
 def test_a_link_names_the_resource_as_the_client_sees_it(store, client, version):
