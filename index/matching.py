@@ -81,7 +81,7 @@ class Selectivity(IntEnum):
     """By looking at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each rule is one object
 class Rule:
     """The SQL of a matching rule, with placeholders for its values."""
 
