@@ -1,7 +1,7 @@
 """The keys of a page of a search, newest first: which studies, series or instances match.
 
 Databases without statistics guess badly, hence hints that all of them understand: CROSS JOIN keeps
-SQLite to the order of the tables, and a column within ``+ 0`` or NULLIF is found by no index, so
+SQLite to the order of the tables, and a column within ``+ 0`` or COALESCE is found by no index, so
 that the one is taken that was made for the search.
 """
 
@@ -275,7 +275,7 @@ def _expression(shape: PageShape, condition: ConditionShape, first: Level) -> An
         expressions = _alternatives(column, condition)
         return _one_of([NodeList((here, SQL("AND"), each)) for each in expressions])
     if level is first and not shape.finds_by(condition):
-        column = fn.NULLIF(column, SQL("''"))  # which no value is
+        column = fn.COALESCE(column, column)
     return _one_of(_alternatives(column, condition))
 
 

@@ -27,7 +27,7 @@ __all__ = ["Found", "Level", "Part", "Search", "count_instances", "count_series"
 
 STEPS = (500, 4_000, 32_000)
 """So many matches, and so many of the newest rows, are looked at before more of the other are."""
-COUNTED = 1_000
+COUNTED = 500
 """At most so many matches are counted that are not shown."""
 
 

@@ -233,7 +233,7 @@ MATCHES = {
 
 MOST = {
     SQLITE: [
-        (IN_ORDER, 6_000),
+        (IN_ORDER, 9_000),
         (FEW, 25_000),
         (MANY, 200_000),
         (STUDY_BY_STUDY, 30 * STUDIES),
@@ -262,12 +262,12 @@ def test_a_search_costs_no_more_than_its_kind_may(large, name):
 @pytest.mark.parametrize("name", IN_ORDER)
 def test_what_an_index_has_in_order_is_neither_scanned_nor_sorted(large, name):
     asked = IN_ORDER[name]
-    ((*steps,),) = asked.cost(large).plans
     few = asked.level is SERIES and asked.within
     few = few or any(column.endswith("instance_uid") for column in asked.conditions)
-    for step in steps:
-        assert not re.match(r"Seq Scan|SCAN (?!page)", step), steps
-        assert few or not re.match(r"Sort|Incremental Sort|USE TEMP B-TREE", step), steps
+    for steps in asked.cost(large).plans:
+        for step in steps:
+            assert not re.match(r"Seq Scan|SCAN (?!page)", step), steps
+            assert few or not re.match(r"Sort|Incremental Sort|USE TEMP B-TREE", step), steps
 
 
 @pytest.mark.parametrize("name", [*FEW, *MANY])
