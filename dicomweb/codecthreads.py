@@ -6,7 +6,7 @@ They are few, and give way to all others: a process that decodes a whole study g
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -25,7 +25,7 @@ class CodecThreads:
         self._number = number
         self._pool = ThreadPoolExecutor(number, "codec", initializer=_give_way)
 
-    def in_order(self, jobs: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+    def in_order(self, jobs: Iterable[Callable[[], Result]]) -> Generator[Result, None, None]:
         """The results of jobs, in their order. Jobs are made in the caller's thread.
 
         Of those that are begun or done, one more than there are threads is ahead of the caller.

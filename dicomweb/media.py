@@ -6,7 +6,7 @@ answered depends on the stored transfer syntax, and a bad Accept is told before 
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,7 +46,7 @@ MADE = frozenset({
     EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS,
     HTJ2K_LOSSLESS, RLE_LOSSLESS,
 })  # fmt: skip
-"""Transfer syntaxes that may be asked of anything; all others only of what is stored so."""
+"""Transfer syntaxes that are made of others; all others are only had of what is stored so."""
 
 NATIVE_LITTLE_ENDIAN = frozenset({
     IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -174,6 +174,8 @@ class Form:
     """Transfer syntaxes that the media type stands for; None for any."""
     as_explicit: frozenset[str] = frozenset({EXPLICIT_VR_LITTLE_ENDIAN})
     """Stored transfer syntaxes whose bytes serve as Explicit VR Little Endian."""
+    made: frozenset[str] = MADE
+    """Transfer syntaxes that are made of what is stored in others."""
 
     def __str__(self) -> str:
         return f'{MULTIPART}; type="{self.media_type}"' if self.multipart else self.media_type
@@ -195,18 +197,23 @@ class Representation:
     transfer_syntax: str
     """A UID or :data:`AS_STORED`."""
 
-    def can_be_made_of(self, stored: Collection[str]) -> bool:
-        """Whether instances in these transfer syntaxes can be answered so.
+    quality: float = 1.0
+    """How welcome it is, above 0 to 1."""
 
-        Nothing is transcoded yet. Of nothing stored, what could be made of anything can be made.
-        """
+    def is_stored(self, stored: Collection[str]) -> bool:
+        """Whether what is stored in these transfer syntaxes is sent as it is."""
         form, wanted = self.form, self.transfer_syntax
         if wanted == AS_STORED:
             return form.carries is None or form.carries.issuperset(stored)
-        if not stored:
-            return wanted in MADE
         same = form.as_explicit if wanted == EXPLICIT_VR_LITTLE_ENDIAN else {wanted}
-        return all(transfer_syntax in same for transfer_syntax in stored)
+        return bool(stored) and same.issuperset(stored)
+
+    def can_be_made_of(self, stored: Collection[str]) -> bool:
+        """Whether what is stored in these transfer syntaxes may be had so: as it is or transcoded.
+
+        Of nothing stored, what could be made of anything can be made.
+        """
+        return self.transfer_syntax in self.form.made or self.is_stored(stored)
 
 
 @dataclass(frozen=True, eq=False)  # the same offer is the same object
@@ -232,8 +239,9 @@ class Offer:
         found = tuple(one for member in asked for one in self._meeting(member))
         if not found:
             raise NotAcceptable(
-                f"Accept names nothing that is on offer. On offer: {self}; each with a "
-                "transfer-syntax of * or a UID."
+                f"Accept names nothing that is on offer. On offer: {self}; each with "
+                f"transfer-syntax=*, which is as stored, with the UID of what is stored, or of "
+                f"{_listed(self.forms)}."
             )
         return found
 
@@ -249,25 +257,32 @@ class Offer:
             return []
         wanted = member.parameters.get("transfer-syntax")
         syntaxes = (wanted,) if wanted else (AS_STORED,) if anything else form.defaults
-        return [Representation(form, uid) for uid in syntaxes if form.may_have(uid)]
+        quality = member.quality
+        return [Representation(form, uid, quality) for uid in syntaxes if form.may_have(uid)]
 
 
-def choose(acceptable: Iterable[Representation], stored: Collection[str]) -> Representation:
-    """The most welcome representation that can be made of what is stored.
+def choices(acceptable: Sequence[Representation], stored: Collection[str]) -> list[Representation]:
+    """The representations that what is stored may be had in, most welcome first.
+
+    Among equally welcome ones, those that are stored come first.
 
     :param stored: transfer syntaxes of the instances; none if there are no instances.
-    :raise NotAcceptable: none can.
+    :raise NotAcceptable: there are none.
     """
-    for representation in acceptable:
-        if representation.can_be_made_of(stored):
-            return representation
-    if not stored:
-        raise NotAcceptable("Nothing is on offer in the transfer syntax that Accept names.")
-    syntaxes = ", ".join(sorted(stored))
-    raise NotAcceptable(
-        f"Accept names no transfer syntax that is on offer. Stored is {syntaxes}; on offer is "
-        f"what is stored: transfer-syntax=*{f' or {syntaxes}' if len(stored) == 1 else ''}."
-    )
+    found = [one for one in acceptable if one.can_be_made_of(stored)]
+    if not found:
+        there = f"Stored is {', '.join(sorted(stored))}. " if stored else ""
+        made = _listed(one.form for one in acceptable)
+        raise NotAcceptable(
+            f"Accept names no transfer syntax that is on offer. {there}On offer is "
+            f"transfer-syntax=*, which is as stored{made and f', or one of {made}'}."
+        )
+    return sorted(found, key=lambda one: (-one.quality, not one.is_stored(stored)))
+
+
+def _listed(forms: Iterable[Form]) -> str:
+    """The transfer syntaxes that are made in any of these forms."""
+    return ", ".join(sorted({uid for form in forms for uid in form.made}))
 
 
 def _asks_as_stored(member: MediaType) -> bool:
@@ -280,9 +295,16 @@ def _unquoted(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"'))
 
 
+def _octets(*, multipart: bool) -> Form:
+    """Uncompressed frames."""
+    made = frozenset({EXPLICIT_VR_LITTLE_ENDIAN})
+    return Form(OCTET_STREAM, multipart, as_explicit=NATIVE_LITTLE_ENDIAN, made=made)
+
+
 def _frames(media_type: str, carries: tuple[str, ...]) -> Form:
     """Compressed frames; the first transfer syntax is the default of PS3.18 Table 8.7.3-5."""
-    return Form(media_type, True, (AS_STORED, carries[0]), frozenset(carries))
+    each = frozenset(carries)
+    return Form(media_type, True, (AS_STORED, carries[0]), each, made=each & MADE)
 
 
 JPEG = "image/jpeg"
@@ -303,8 +325,8 @@ INSTANCE = Offer((Form(DICOM, True), Form(DICOM, False)))
 
 FRAMES = Offer(
     (
-        Form(OCTET_STREAM, True, as_explicit=NATIVE_LITTLE_ENDIAN),
-        Form(OCTET_STREAM, False, as_explicit=NATIVE_LITTLE_ENDIAN),
+        _octets(multipart=True),
+        _octets(multipart=False),
         _frames("image/jp2", (JPEG_2000_LOSSLESS, JPEG_2000)),
         _frames("image/jpx", (JPEG_2000_PART_2_LOSSLESS, JPEG_2000_PART_2)),
         _frames("image/jphc", (HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, HTJ2K)),
@@ -316,4 +338,5 @@ FRAMES = Offer(
         ),
     )
 )
-"""Frames: as they are stored, or uncompressed (PS3.18 Tables 8.7.3-4 and 8.7.3-5)."""
+"""Frames: as they are stored, uncompressed, or compressed without loss (PS3.18 Tables
+8.7.3-4 and 8.7.3-5)."""

@@ -189,13 +189,13 @@ _SHOWN = Statement(
     ).order_by(Instance.watermark)
 )
 _SHOWN_SERIES = Statement(_one_of_each_series)
-_WITH_HEADER = Statement(
-    lambda _: _under(
+_WITH_HEADERS = _by_level(
+    lambda level: _under(
         Instance.select(*_COLUMNS, InstanceHeader.header, InstanceHeader.frame_table).join(
             InstanceHeader, on=Instance.watermark == InstanceHeader.watermark
         ),
-        3,
-    )
+        level,
+    ).order_by(Instance.series, Instance.watermark)
 )
 
 
@@ -234,15 +234,20 @@ def frames(index: Index, reference: Reference) -> tuple[StoredInstance, bytes | 
     return StoredInstance(*instance), table
 
 
+def with_headers(
+    index: Index, reference: Reference
+) -> list[tuple[StoredInstance, bytes, bytes | None]]:
+    """All instances under a reference with their encoded headers and frame tables, as `find`."""
+    rows = index.fetch(_WITH_HEADERS[reference.level], *reference.values)
+    return [(StoredInstance(*instance), header, table) for *instance, header, table in rows]
+
+
 def with_header(
     index: Index, reference: Reference
 ) -> tuple[StoredInstance, bytes, bytes | None] | None:
     """An instance, its encoded header and frame table; None when it is not stored."""
-    rows = index.fetch(_WITH_HEADER, *reference.values)
-    if not rows:
-        return None
-    *instance, header, table = rows[0]
-    return StoredInstance(*instance), header, table
+    found = with_headers(index, reference)
+    return found[0] if found else None
 
 
 def shown(index: Index, reference: Reference) -> list[Shown]:

@@ -87,3 +87,15 @@ def open_instance(scope: Scope, instance: StoredInstance) -> BlobReader:
         return reader
     reader.close()
     raise BlobDamaged(f"{key}: {reader.length} bytes instead of {instance.blob_length}")
+
+
+def require_blob(scope: Scope, instance: StoredInstance) -> None:
+    """See that a blob is there, without opening it.
+
+    :raise BlobNotFound: it is not.
+    :raise BlobDamaged: it is not as long as it was stored.
+    """
+    key = blob_key(scope, instance)
+    length = scope.archive.blobs.length(key)
+    if length != instance.blob_length:
+        raise BlobDamaged(f"{key}: {length} bytes instead of {instance.blob_length}")

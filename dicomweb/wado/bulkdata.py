@@ -26,9 +26,9 @@ from dicomweb.media import (
 from dicomweb.multipart import Envelope
 from dicomweb.part10 import inflated_data_set
 from dicomweb.urls import Scope
+from dicomweb.wado.answer import Answer, Body, not_found
 from dicomweb.wado.blobs import blob_key
 from dicomweb.wado.bulkmedia import DOCUMENTS, choose, frame_media_type, require_any
-from dicomweb.wado.retrieve import Answer, Body, not_found
 from dicomweb.wado.storedframes import Source
 from dicomweb.wado.values import BigEndianInBlob, InBlob, InMemory, Pieces, Value
 from index import instances

@@ -4,16 +4,16 @@ import re
 from collections.abc import Sequence
 
 from dicomweb.caching import Conditions, entity_tag
-from dicomweb.errors import BadRequest, NotFound
+from dicomweb.errors import BadRequest
 from dicomweb.frames import FrameTable
-from dicomweb.media import Representation, choose
-from dicomweb.multipart import Envelope
+from dicomweb.media import Representation, choices
 from dicomweb.urls import Scope
+from dicomweb.wado.answer import Answer, assembled, described, first_possible, not_found
 from dicomweb.wado.blobs import blob_key
-from dicomweb.wado.retrieve import Answer, Body, described, not_found
-from dicomweb.wado.storedframes import contents, located, open_runs
+from dicomweb.wado.storedframes import contents, frame_table, located, open_runs
+from dicomweb.wado.transcode import transcode_frames
 from index import instances
-from index.instances import Reference
+from index.instances import Reference, StoredInstance
 
 _NUMBER = re.compile(r"0*([1-9][0-9]*)", re.ASCII)
 _ENOUGH_DIGITS = 11  # make a number above any count
@@ -78,36 +78,35 @@ def retrieve_frames(
     """
     found = instances.frames(scope.archive.index, reference)
     if found is None:
-        choose(acceptable, ())
+        choices(acceptable, ())
         raise not_found(reference)
     instance, encoded = found
-    table = _table(encoded, numbers)
-    representation = choose(acceptable, {instance.transfer_syntax_uid})
-    etag = entity_tag(reference, [instance], representation)
-    conditions.require_news(etag)
+    table = frame_table(encoded, numbers)
+    stored = {instance.transfer_syntax_uid}
+
+    def answer(representation: Representation) -> Answer:
+        etag = entity_tag(reference, [instance], representation)
+        conditions.require_news(etag)
+        if not representation.is_stored(stored):
+            return transcode_frames(scope, reference, numbers, representation)
+        return _as_stored(scope, instance, table, numbers, representation, etag=etag)
+
+    return first_possible(choices(acceptable, stored), answer)
+
+
+def _as_stored(
+    scope: Scope,
+    instance: StoredInstance,
+    table: FrameTable,
+    numbers: Sequence[int],
+    representation: Representation,
+    *,
+    etag: str,
+) -> Answer:
     runs = located(table, numbers)
     key = blob_key(scope, instance)
     blobs = open_runs(scope.archive.blobs, key, runs, inflated=table.inflated)
     frames = contents(runs, blobs)
     content_type = described(representation, instance)
-    lengths = [frame.length for run in runs for frame in run.frames]
-    if not representation.form.multipart:
-        pieces = (piece for content in frames for piece in content)
-        return Answer(content_type, sum(lengths), Body(pieces, blobs), headers={"ETag": etag})
-    envelope = Envelope()
-    length = envelope.length((content_type, length) for length in lengths)
-    body = Body(envelope.join((content_type, content) for content in frames), blobs)
-    message_type = envelope.content_type(representation.form.media_type)
-    return Answer(message_type, length, body, headers={"ETag": etag})
-
-
-def _table(encoded: bytes | None, numbers: list[int]) -> FrameTable:
-    """Where the frames are.
-
-    :raise NotFound: one is not there.
-    """
-    table = FrameTable.decode(encoded) if encoded else None
-    count = table.count if table else 0
-    if table is None or max(numbers) > count:
-        raise NotFound(f"The specified frame cannot be found: the instance has {count} frames.")
-    return table
+    parts = [(content_type, frame.length) for run in runs for frame in run.frames]
+    return assembled(representation.form, parts, frames, blobs, {"ETag": etag})

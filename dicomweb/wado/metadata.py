@@ -16,7 +16,7 @@ from dicomweb.errors import BadRequest
 from dicomweb.header import Header, decode_header
 from dicomweb.query import INCLUDE, Pairs, first_value, included
 from dicomweb.urls import Scope
-from dicomweb.wado.retrieve import not_found
+from dicomweb.wado.answer import not_found
 from index import instances
 from index.instances import Reference
 

@@ -1,6 +1,6 @@
 """Frames from one transfer syntax into another."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
@@ -89,7 +89,7 @@ class Recoding:
 
     def jobs(
         self, blobs: BlobStore, key: str, numbers: Iterable[int]
-    ) -> Iterator[Callable[[], bytes]]:
+    ) -> Generator[Callable[[], bytes], None, None]:
         """What has to be done for each frame, given its bytes; these are read one after the other.
 
         A job raises :class:`NotTranscodable` if the frame is not what the header says.

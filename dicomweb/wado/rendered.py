@@ -18,11 +18,11 @@ from dicomweb.imaging.pixels import NotAnImage
 from dicomweb.imaging.rendering import NotRenderable
 from dicomweb.media import GIF, IMAGES
 from dicomweb.urls import Scope
+from dicomweb.wado.answer import Answer, Body, not_found
 from dicomweb.wado.blobs import OpenedAhead, blob_key
 from dicomweb.wado.drawing import draw
 from dicomweb.wado.parameters import IccProfile, Parameters
 from dicomweb.wado.representative import representative
-from dicomweb.wado.retrieve import Answer, Body, not_found
 from dicomweb.wado.storedimage import StoredImage
 from dicomweb.wado.webformats import WebFormat, as_stored, document, video
 from index import instances

@@ -3,54 +3,17 @@
 All rows are looked up before the first byte goes out; from then on only blobs are touched.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from typing import BinaryIO
 
 from dicomweb.caching import Conditions, entity_tag
-from dicomweb.errors import NotFound
-from dicomweb.media import AS_STORED, Representation, choose
-from dicomweb.multipart import Envelope
+from dicomweb.media import Representation, choices
 from dicomweb.urls import Scope
+from dicomweb.wado.answer import Answer, Body, assembled, described, first_possible, not_found
 from dicomweb.wado.blobs import OpenedAhead, blob_key, open_instance, open_range
+from dicomweb.wado.transcode import transcode_instances
 from index import instances
 from index.instances import Reference, StoredInstance
-
-LEVELS = {1: "study", 2: "series", 3: "instance"}
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What is sent, piece by piece. Whoever has it closes it."""
-
-    pieces: Iterator[bytes]
-    blobs: OpenedAhead
-    """The blobs it is made of."""
-    file: BinaryIO | None = None
-    """A real file that stands at the first of these bytes, where there is one."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.pieces
-
-    def close(self) -> None:
-        """Close the blobs."""
-        self.blobs.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The body of an answer and what is said of it."""
-
-    content_type: str
-    length: int
-    """Bytes."""
-    body: Body
-    file: BinaryIO | None = None
-    """A real file that stands at the first of these bytes, where there is one."""
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """What else is said of it."""
 
 
 def retrieve_instances(
@@ -63,32 +26,26 @@ def retrieve_instances(
 
     :param acceptable: what the request accepts, most welcome first.
     :raise NotFound: there are none.
-    :raise NotAcceptable: they are not stored in an acceptable transfer syntax.
+    :raise NotAcceptable: they cannot be had in an acceptable transfer syntax.
     :raise NotModified: the client has them.
     :raise RangeNotSatisfiable: an instance does not have the bytes that are asked for.
     """
     found = instances.find(scope.archive.index, reference)
-    representation = choose(acceptable, {one.transfer_syntax_uid for one in found})
+    stored = {one.transfer_syntax_uid for one in found}
+    choice = choices(acceptable, stored)
     if not found:
         raise not_found(reference)
-    etag = entity_tag(reference, found, representation)
-    conditions.require_news(etag)
-    if representation.form.multipart:
-        return _message(scope, found, representation, etag)
-    return _file(scope, found[0], described(representation, found[0]), etag, conditions)
 
+    def answer(representation: Representation) -> Answer:
+        etag = entity_tag(reference, found, representation)
+        conditions.require_news(etag)
+        if not representation.is_stored(stored):
+            return transcode_instances(scope, reference, representation)
+        if representation.form.multipart:
+            return _message(scope, found, representation, etag)
+        return _file(scope, found[0], described(representation, found[0]), etag, conditions)
 
-def not_found(reference: Reference) -> NotFound:
-    """What to tell of a reference under which nothing is stored."""
-    return NotFound(f"The specified {LEVELS[reference.level]} cannot be found.")
-
-
-def described(representation: Representation, instance: StoredInstance) -> str:
-    """Content-Type of an instance or its frames."""
-    syntax = representation.transfer_syntax
-    if syntax == AS_STORED:
-        syntax = instance.transfer_syntax_uid
-    return f"{representation.form.media_type}; transfer-syntax={syntax}"
+    return first_possible(choice, answer)
 
 
 def _file(
@@ -110,10 +67,6 @@ def _message(
     scope: Scope, found: list[StoredInstance], representation: Representation, etag: str
 ) -> Answer:
     """The instances as the parts of one message."""
-    envelope = Envelope()
-    types = [described(representation, one) for one in found]
-    length = envelope.length(zip(types, (one.blob_length for one in found), strict=True))
+    parts = [(described(representation, one), one.blob_length) for one in found]
     blobs = OpenedAhead(partial(open_instance, scope, one) for one in found)
-    body = Body(envelope.join(zip(types, blobs, strict=True)), blobs)
-    message_type = envelope.content_type(representation.form.media_type)
-    return Answer(message_type, length, body, headers={"ETag": etag})
+    return assembled(representation.form, parts, blobs, blobs, {"ETag": etag})

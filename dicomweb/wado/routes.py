@@ -23,12 +23,13 @@ from dicomweb.media import (
 )
 from dicomweb.query import query_pairs
 from dicomweb.urls import Scope
+from dicomweb.wado.answer import Answer
 from dicomweb.wado.bulkdata import retrieve_bulkdata
 from dicomweb.wado.frames import frame_number, frame_numbers, require_form_for, retrieve_frames
 from dicomweb.wado.metadata import parse_view, retrieve_metadata
 from dicomweb.wado.parameters import parameters
 from dicomweb.wado.rendered import retrieve_rendered
-from dicomweb.wado.retrieve import Answer, retrieve_instances
+from dicomweb.wado.retrieve import retrieve_instances
 from storage.base import CHUNK_BYTES
 
 bp = Blueprint("wado", __name__)
@@ -153,9 +154,10 @@ def _sent(scope: Scope, answer: Answer) -> Response:
         if connection := request.environ.get("gunicorn.socket"):
             # Python's sendfile goes by this limit only, not by that of the listening socket.
             connection.settimeout(scope.archive.settings.keepalive_s)
+    length = {} if answer.length is None else {"Content-Length": str(answer.length)}
     headers = {
         "Content-Type": answer.content_type,
-        "Content-Length": str(answer.length),
+        **length,
         "Vary": "Accept",
         **answer.headers,
     }

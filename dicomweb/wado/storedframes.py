@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
+from dicomweb.errors import NotFound
 from dicomweb.frames import FrameTable
 from dicomweb.part10 import inflated_data_set
 from dicomweb.wado.blobs import OpenedAhead, open_range
@@ -40,6 +41,18 @@ class Run:
     start: int
     stop: int
     frames: list[FrameBytes]
+
+
+def frame_table(encoded: bytes | None, numbers: Sequence[int]) -> FrameTable:
+    """Where the frames of an instance are, from what the index keeps of them.
+
+    :raise NotFound: one that is asked for is not there.
+    """
+    table = FrameTable.decode(encoded) if encoded else None
+    count = table.count if table else 0
+    if table is None or max(numbers) > count:
+        raise NotFound(f"The specified frame cannot be found: the instance has {count} frames.")
+    return table
 
 
 def located(table: FrameTable, numbers: Iterable[int]) -> list[Run]:

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Protocol
 
 from dicomweb.bigendian import swap
+from dicomweb.wado.answer import Body
 from dicomweb.wado.blobs import OpenedAhead, open_range
-from dicomweb.wado.retrieve import Body
 from dicomweb.wado.storedframes import Source
 from storage.base import BlobReader, BlobStore, BytesReader
 

@@ -10,8 +10,8 @@ from dicomweb.media import DOCUMENT, MP4
 from dicomweb.part10 import inflated_data_set
 from dicomweb.urls import Scope
 from dicomweb.video import MPEG2, VIDEO
+from dicomweb.wado.answer import Answer
 from dicomweb.wado.blobs import blob_key
-from dicomweb.wado.retrieve import Answer
 from dicomweb.wado.values import InBlob, InMemory, Value
 from index.instances import StoredInstance
 

@@ -76,7 +76,7 @@ def stored(
         BitsStored=pixels.bits_stored,
         HighBit=pixels.high_bit,
         PixelRepresentation=int(pixels.signed),
-        PlanarConfiguration=0 if planes > 1 else None,
+        PlanarConfiguration=pixels.planar_configuration if planes > 1 else None,
         **attributes,
     )
     vr = vr or ("OB" if pixels.bits_allocated <= 8 else "OW")

@@ -106,13 +106,13 @@ def test_compressed_frames_come_in_their_own_media_type(store, get, media_type, 
     ]
 
 
-def test_compressed_frames_are_not_on_offer_in_another_transfer_syntax(store, get):
+def test_frames_that_are_not_what_their_transfer_syntax_says_are_not_transcoded(store, get):
     ds = compressed()
     store(ds)
     for accept in (MULTIPART, SINGLE, 'multipart/related; type="image/jp2"'):
         answer = get(frame_path(ds, "1"), accept)
         assert answer.status_code == 406
-        assert f"Stored is {JPEGBaseline8Bit}" in answer.text
+        assert "transfer-syntax=*" in answer.text
 
 
 @pytest.mark.parametrize("fragments", [0, 1, 2])
