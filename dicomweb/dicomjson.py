@@ -32,6 +32,7 @@ from dicomweb.elements import (
     is_private_creator,
     private_vr,
 )
+from dicomweb.external import External
 from dicomweb.header import Cut, Header, element_at, item_headers
 from dicomweb.jsonvalues import json_values, text_values
 
@@ -110,7 +111,9 @@ _DEPENDENT_FRAGMENTS: _Memo[tuple[str, Encodings, bytes], bytes] = _Memo()
 _VALUES: _Memo[tuple[bool, Encodings, bytes], tuple[str, ...]] = _Memo()
 
 
-def metadata_json(header: Header, bulk: BulkMember | None = None) -> bytes:
+def metadata_json(
+    header: Header, bulk: BulkMember | None = None, added: External | None = None
+) -> bytes:
     """One DICOM JSON object: every element that is to be shown, at all depths.
 
     Left out are the elements of bulk VRs, group lengths, and what was dropped when the header was
@@ -118,20 +121,29 @@ def metadata_json(header: Header, bulk: BulkMember | None = None) -> bytes:
     as if it were of VR UN.
 
     :param bulk: shows the elements of bulk VRs too.
+    :param added: is shown beside them.
     """
     level = _Level(header.encodings)
     shown, _ = _Writer(header, bulk).data_set(0, len(header.data), header.headers, level)
     for tag in header.dropped:
         shown.pop(tag, None)
+    if added:
+        added.add_to(shown)
     return _object(shown)
 
 
-def members(header: Header, tags: Collection[int], bulk: BulkMember | None = None) -> bytes:
+def members(
+    header: Header,
+    tags: Collection[int],
+    bulk: BulkMember | None = None,
+    added: External | None = None,
+) -> bytes:
     """Members of a DICOM JSON object, without its braces, for a choice of top-level elements.
 
     Those that are there and are to be shown, in ascending order of their tags.
 
     :param bulk: shows the elements of bulk VRs too.
+    :param added: is shown beside them.
     """
     writer, level = _Writer(header, bulk), _Level(header.encodings)
     headers = header.headers
@@ -146,12 +158,19 @@ def members(header: Header, tags: Collection[int], bulk: BulkMember | None = Non
         if fragment is _DEPENDS:
             fragment, _ = writer.element(at, headers, level)
         shown[tag] = fragment
+    if added:
+        added.add_to(shown)
     return _members(shown)
 
 
-def element_json(header: Header, tags: Collection[int], bulk: BulkMember | None = None) -> bytes:
+def element_json(
+    header: Header,
+    tags: Collection[int],
+    bulk: BulkMember | None = None,
+    added: External | None = None,
+) -> bytes:
     """One DICOM JSON object for a choice of top-level elements, as :func:`members`."""
-    return b"{%b}" % members(header, tags, bulk)
+    return b"{%b}" % members(header, tags, bulk, added)
 
 
 def values(header: Header, tag: int) -> tuple[str, ...] | None:

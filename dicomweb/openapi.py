@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dicomweb.errors import DicomwebError
+from dicomweb.external import REQUEST_HEADER
 from dicomweb.media import (
     DICOM,
     DICOM_JSON,
@@ -111,6 +112,13 @@ ACCEPT = Parameter(
 )
 IF_NONE_MATCH = Parameter(
     "If-None-Match", "ETags that the client has: then 304.", {"type": "string"}, place="header"
+)
+
+EXTERNAL_METADATA = Parameter(
+    REQUEST_HEADER,
+    "Whether external metadata, which came with stores beside the files, are shown too.",
+    {"type": "boolean", "default": False},
+    place="header",
 )
 
 RANGE = Parameter("Range", "The bytes that are asked for.", {"type": "string"}, place="header")

@@ -120,6 +120,12 @@ class Settings(BaseModel):
         description="Whether metadata show bulk values, long ones by their URL, without being "
         "asked by `bulkdata=uri`.",
     )
+    external_metadata_creator: str = Field(
+        "Gantry",
+        description="Private Creator with which external metadata are shown; the service that "
+        "Gantry follows says `Microsoft`.",
+        pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,62}[!-\[\]-~])?$",
+    )
     qido_wildcards: bool = Field(
         True, description="Whether `*` and `?` in a search value are wildcards."
     )

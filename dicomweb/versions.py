@@ -23,6 +23,8 @@ class ApiVersion:
     """Store: a stored instance's item always has a FailedAttributesSequence."""
     implicit_vr_makes_accepted: bool
     """Store: a warning about Implicit VR turns the answer into 202."""
+    has_external_metadata: bool
+    """Store takes private attributes of studies in headers, retrieve and search show them."""
     answers_latest_values: bool
     """Search: studies and series answer the values last stored, not the newest instance's."""
     default_study: tuple[int, ...]
@@ -43,6 +45,7 @@ V1 = ApiVersion(
     requires_patient_id_value=True,
     names_failed_attributes_of_stored=False,
     implicit_vr_makes_accepted=False,
+    has_external_metadata=False,
     answers_latest_values=False,
     default_study=(
         0x00080005, 0x00080020, 0x00080030, 0x00080050, 0x00080056, 0x00080090, 0x00080201,
@@ -68,6 +71,7 @@ V2 = replace(
     requires_patient_id_value=False,
     names_failed_attributes_of_stored=True,
     implicit_vr_makes_accepted=True,
+    has_external_metadata=True,
     answers_latest_values=True,
     default_study=(
         0x00080020, 0x00080050, 0x00080090, 0x00081030, 0x00100010, 0x00100020, 0x00100030,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from index.external import NewExternal
 from index.levels import Attributes, Row
 from index.models import Instance
 
@@ -30,6 +31,8 @@ class NewInstance:
     blob_key: Callable[[int], str] | None = None
     """Key of the blob of any version of this instance, by its watermark. Where it is given, this
     takes the place of a version that is there, whose blob is queued for removal."""
+    external: tuple[NewExternal, ...] = ()
+    """Attributes that its study gets if it is stored."""
 
 
 class Outcome(Enum):

@@ -94,7 +94,7 @@ class Alternative(NamedTuple):
     """A rule, and the values to compare with."""
 
     rule: Rule
-    values: tuple[str, ...] = ()
+    values: tuple[str | int, ...] = ()
 
 
 Condition = tuple[Alternative, ...]

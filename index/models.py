@@ -13,6 +13,7 @@ from peewee import (
     BigIntegerField,
     BlobField,
     CharField,
+    CompositeKey,
     ForeignKeyField,
     IntegerField,
     Model,
@@ -103,6 +104,21 @@ class Answer(IndexModel):
     digest = BlobField(primary_key=True)  # XXH3-128
     v1 = BlobField()  # DICOM JSON members of the v1 default set
     v2 = BlobField()  # DICOM JSON members of the v2 default set
+
+
+class ExternalAttribute(IndexModel):
+    """A private attribute of a study that came beside the files."""
+
+    study = ForeignKeyField(Study)  # with which it goes
+    tag = BigIntegerField()
+    partition = ForeignKeyField(Partition)
+    vr = CharField(2)
+    value = CharField(255, null=True)  # to be matched, see forms.py
+    words = CharField(255, null=True)  # of a name, to be matched
+    element = BlobField()  # DICOM JSON member
+
+    class Meta:
+        primary_key = CompositeKey("study", "tag")
 
 
 class InstanceHeader(IndexModel):

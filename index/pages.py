@@ -124,6 +124,7 @@ COLUMNS: dict[str, tuple[Level, Any]] = {
     for name in model._meta.fields  # noqa: SLF001 - Peewee's documented way to list them
     if name not in {"id", "partition", "study", "series", "attributes", "revision"}
 }
+COLUMNS["study_id"] = (Level.STUDY, Study.id)  # for conditions on what goes with a study
 
 
 def page_query(shape: PageShape) -> Any:

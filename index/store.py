@@ -16,6 +16,7 @@ from index import changefeed
 from index.batch import COLUMNS, STORED, NewInstance, Outcome, Placed
 from index.changefeed import Action, Change
 from index.database import Index
+from index.external import store_external
 from index.levels import SERIES, STUDIES, Attributes, Row
 from index.models import Answer, Instance, InstanceHeader
 from index.replace import settle
@@ -65,6 +66,7 @@ def store_instances(index: Index, instances: list[NewInstance]) -> list[Outcome]
     removed in between, the foreign keys notice, and the transaction is run again.
 
     :raise IndexUnavailable: nothing was stored.
+    :raise ExternalRefused: external metadata do not fit those of a study; nothing was stored.
     """
     digests = [(_digest(new.study), _digest(new.series)) for new in instances]
     known = [_look_up(index, instances, digests)]
@@ -121,6 +123,8 @@ def _store(
     STUDIES.keep_latest(index, [(each.study, each.new.study) for each in stored])
     SERIES.keep_latest(index, [(each.series, each.new.series) for each in stored])
     _add_headers(index, {each.key: each.new for each in stored}.values())
+    given = [(each.study.id, each.new.partition_id, each.new.external) for each in stored]
+    store_external(index, given)
     changefeed.append(index, [_change(each) for each in stored])
     return [each.outcome for each in batch]
 

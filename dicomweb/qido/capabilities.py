@@ -6,6 +6,7 @@ from dicomweb.errors import NotAcceptable
 from dicomweb.openapi import (
     ACCEPT,
     DATA_SETS,
+    EXTERNAL_METADATA,
     Answer,
     Operation,
     Operations,
@@ -40,11 +41,12 @@ RESOURCES = {
 
 def operations(api: ApiVersion, settings: Settings) -> Operations:
     """All searches."""
+    external = (EXTERNAL_METADATA,) if api.has_external_metadata else ()
     return {
         f"GET {path}": Operation(
             f"Search for {what}",
             description=f"Answered without being asked for: {_defaults(api, level, within)}.",
-            parameters=(*_filters(settings, level, within), *PARAMETERS),
+            parameters=(*_filters(settings, level, within), *PARAMETERS, *external),
             answers={
                 200: Answer("The matches, newest first.", DATA_SETS, ("Link", "Warning")),
                 204: Answer("Nothing matches."),

@@ -1,15 +1,15 @@
 """The query of a search: what may be asked, and what is wrong with what is asked (PS3.18 8.3.4)."""
 
-import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 
 from dicomweb.errors import BadRequest
+from dicomweb.qido.values import ask
 from dicomweb.query import INCLUDE, SHOWN, Pairs, first_value, included, known_tag
-from index import matching
 from index.matching import Condition
 from index.search import Level
 
@@ -44,8 +44,6 @@ FILTERS: dict[int, tuple[Level, str]] = {
 """Attributes that can be searched by: their level, and their name in the index."""
 
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
-_DATE = re.compile(r"[0-9]{8}", re.ASCII)
-_UID_SEPARATOR = re.compile(r"[\\,]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,8 @@ class Parameters:
     limit: int
     offset: int
     cursor: int | None
+    external: frozenset[int] = frozenset()
+    """Tags of the private attributes that are answered from external metadata, if there are any."""
 
 
 def next_query(pairs: Pairs, cursor: int) -> str:
@@ -78,7 +78,11 @@ def parse(pairs: Pairs, level: Level, within: int, *, wildcards: bool) -> Parame
     :raise BadRequest: says which parameter is wrong, and what would be right.
     """
     fuzzy = _boolean("fuzzymatching", first_value(pairs, "fuzzymatching"))
-    filters = _filters(pairs, level, within)
+    filters = filter_values(
+        pairs,
+        lambda name: _filter_tag(name, level, within),
+        lambda tag: dictionary_VR(tag) == "UI",
+    )
     include, include_all = included(pairs)
     limit = _number(pairs, "limit", 1, LIMIT_MAXIMUM)
     return Parameters(
@@ -95,24 +99,28 @@ def parse(pairs: Pairs, level: Level, within: int, *, wildcards: bool) -> Parame
     )
 
 
-def _filters(pairs: Pairs, level: Level, within: int) -> dict[int, str]:
+def filter_values(
+    pairs: Pairs, tag_of: Callable[[str], int], is_list: Callable[[int], bool]
+) -> dict[int, str]:
     """Values of the attributes that are searched by, by tag.
 
-    A UID given again, as clients give a list of them, is one more of its list.
+    :param tag_of: the tag of an attribute by its name; raises for one that is not due.
+    :param is_list: whether an attribute that is given again is one more of its list.
+    :raise BadRequest: one has no value, or is given twice.
     """
     values: dict[int, str] = {}
     names: dict[int, str] = {}
     for name, given in pairs:
         if name.lower() in FIXED:
             continue
-        tag = _filter_tag(name, level, within)
+        tag = tag_of(name)
         value = given.strip()
         if not value:
             raise BadRequest(
                 f"Invalid query: attribute '{name}' has an empty value, which is not supported. "
                 "An attribute is asked for by includefield."
             )
-        if names.setdefault(tag, name) != name or (tag in values and dictionary_VR(tag) != "UI"):
+        if names.setdefault(tag, name) != name or (tag in values and not is_list(tag)):
             again = "" if name == names[tag] else f" (the other time as '{names[tag]}')"
             raise BadRequest(
                 f"Invalid query: duplicate attribute '{name}'{again}. Each can be given once."
@@ -141,49 +149,9 @@ def _filter_tag(name: str, level: Level, within: int) -> int:
 
 def _condition(tag: int, value: str, *, fuzzy: bool, wildcards: bool) -> tuple[str, Condition]:
     """What an attribute is asked for, by its name in the index."""
-    name = FILTERS[tag][1]
-    vr = dictionary_VR(tag)
-    if vr == "UI":
-        return name, matching.uid_list(uid.strip() for uid in _UID_SEPARATOR.split(value))
-    if vr == "DA":
-        return name, _dates(tag, value)
-    if vr == "PN" and fuzzy:
-        if '"' in value:
-            raise BadRequest(
-                f"Invalid query: the value of '{keyword_for_tag(tag)}' contains the unsupported "
-                "character '\"', which fuzzy matching does not take."
-            )
-        return f"{name}_words", matching.name_words_match(value, wildcards=wildcards)
-    if wildcards and matching.has_wildcard(value):
-        return name, (matching.name_wild_card if vr == "PN" else matching.wild_card)(value)
-    return name, (matching.name_value if vr == "PN" else matching.single_value)(value)
-
-
-def _dates(tag: int, value: str) -> Condition:
-    """``yyyyMMdd``, or a range ``a-b``, ``a-`` or ``-b``."""
-    first, hyphen, last = value.partition("-")
-    ends = (first.strip(), last.strip()) if hyphen else (first, first)
-    if not any(ends) or not all(_is_date(end) for end in ends if end):
-        raise BadRequest(
-            f"Invalid query: the value of '{keyword_for_tag(tag)}' is not a date. A date is "
-            "valid and formatted as yyyyMMdd; a range of dates as a-b, a- or -b."
-        )
-    if all(ends) and ends[0] > ends[1]:
-        raise BadRequest(
-            f"Invalid query: the date range of '{keyword_for_tag(tag)}' is invalid. Its first "
-            "date has to be lesser than or equal to the second."
-        )
-    return matching.date_range(ends[0] or None, ends[1] or None)
-
-
-def _is_date(text: str) -> bool:
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        return False
-    return True
+    name, vr = FILTERS[tag][1], dictionary_VR(tag)
+    asked = ask(keyword_for_tag(tag), vr, value, fuzzy=fuzzy, wildcards=wildcards)
+    return f"{name}_words" if asked.of_words else name, asked.condition
 
 
 def _boolean(name: str, value: str | None) -> bool:

@@ -3,8 +3,9 @@
 from flask import Blueprint, Response, request
 
 from dicomweb.contentcoding import encoded
+from dicomweb.external import REQUEST_HEADER, are_asked_for
 from dicomweb.media import DICOM_JSON, require_dicom_json
-from dicomweb.qido import parameters
+from dicomweb.qido import external, parameters
 from dicomweb.qido.search import find
 from dicomweb.query import first_value, query_pairs
 from dicomweb.urls import Scope
@@ -58,8 +59,11 @@ def _search(scope: Scope, level: Level, resource: str, *uids: str) -> Response:
     accept = first_value(pairs, parameters.ACCEPT)
     require_dicom_json(request.headers.get("Accept"), accept)
     within = scope.reference(*uids).values[1:] if uids else ()
-    wildcards = scope.archive.settings.qido_wildcards
-    query = parameters.parse(pairs, level, len(within), wildcards=wildcards)
+    if are_asked_for(scope.api, request.headers.get(REQUEST_HEADER)):
+        query = external.parse(scope, pairs, level, len(within))
+    else:
+        wildcards = scope.archive.settings.qido_wildcards
+        query = parameters.parse(pairs, level, len(within), wildcards=wildcards)
     page = find(scope, level, within, query)
     if not page.body:
         return Response(status=204)

@@ -1,12 +1,16 @@
 """Search (PS3.18 10.6): from a checked query to DICOM JSON."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import zip_longest
 from typing import Any
 
 from dicomweb import dicomjson
+from dicomweb.external import External
 from dicomweb.header import decode_header
+from dicomweb.qido import external
 from dicomweb.qido.members import Members, member, members, shared_members, tag_name, with_uids
 from dicomweb.qido.parameters import Parameters
 from dicomweb.urls import Scope
@@ -92,6 +96,8 @@ def find(scope: Scope, level: Level, uids: tuple[str, ...], parameters: Paramete
     """
     asked = parameters.include | parameters.filters
     plan = _plan(scope.api, level, len(uids), asked, parameters.include_all)
+    if parameters.external and Part.STUDY_ID not in plan.parts:
+        plan = replace(plan, parts=(*plan.parts, Part.STUDY_ID))
     index = scope.archive.index
     wanted = Search(
         level,
@@ -106,7 +112,8 @@ def find(scope: Scope, level: Level, uids: tuple[str, ...], parameters: Paramete
     rows, following = search(index, wanted)
     if not rows:
         return Page(b"", None, 0)
-    objects = _objects(index, plan, uids, rows)
+    added = _external(scope, plan, parameters.external, rows)
+    objects = _objects(index, plan, uids, rows, added)
     cursor = None if following == 0 else rows[-1][0]
     return Page(b"[%b]" % b",".join(objects), cursor, following)
 
@@ -154,8 +161,31 @@ def _fixed_tags(within: int) -> frozenset[int]:
     return frozenset((STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)[:within])
 
 
-def _objects(index: Index, plan: _Plan, uids: tuple[str, ...], rows: list[Row]) -> list[bytes]:
-    """The JSON object of each match."""
+def _external(
+    scope: Scope, plan: _Plan, tags: frozenset[int], rows: list[Row]
+) -> list[External | None]:
+    """What is added to each match; nothing if nothing is asked for."""
+    if not tags:
+        return []
+    numbers = [row[1 + plan.parts.index(Part.STUDY_ID)] for row in rows]
+    archive = scope.archive
+    found = external.of_studies(
+        archive.index, numbers, tags, archive.settings.external_metadata_creator
+    )
+    return [found.get(number) for number in numbers]
+
+
+def _objects(
+    index: Index,
+    plan: _Plan,
+    uids: tuple[str, ...],
+    rows: list[Row],
+    added: list[External | None],
+) -> list[bytes]:
+    """The JSON object of each match.
+
+    :param added: external metadata of each match; empty if they are not asked for.
+    """
     fixed = {
         tag_name(tag): member(tag, "UI", uid)
         for tag, uid in zip((STUDY_INSTANCE_UID, SERIES_INSTANCE_UID), uids, strict=False)
@@ -166,12 +196,16 @@ def _objects(index: Index, plan: _Plan, uids: tuple[str, ...], rows: list[Row]) 
             return ready
     readers = _readers(index, plan, rows)
     objects = []
-    for _, *values in rows:
+    for (_, *values), more in zip_longest(rows, added):
         found = fixed.copy()
         for read, value in zip(readers, values, strict=True):
             found.update(read(value))
-        names = sorted(found if plan.keep is None else plan.keep.intersection(found))
-        objects.append(b"{%b}" % b",".join([found[name] for name in names]))
+        names: AbstractSet[bytes] = (
+            found.keys() if plan.keep is None else plan.keep.intersection(found)
+        )
+        if more:
+            names = names | external.add(found, more)
+        objects.append(b"{%b}" % b",".join([found[name] for name in sorted(names)]))
     return objects
 
 

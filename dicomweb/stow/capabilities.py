@@ -1,6 +1,7 @@
 """What the routes of a store take and answer."""
 
 from dicomweb.errors import NotAcceptable, TooLarge, UnsupportedMediaType
+from dicomweb.external import STORE_HEADER
 from dicomweb.media import DICOM, MULTIPART
 from dicomweb.openapi import ACCEPT, BYTES, ONE_DATA_SET, Answer, Operation, Operations
 from dicomweb.settings import Settings
@@ -12,13 +13,18 @@ def operations(api: ApiVersion, settings: Settings) -> Operations:
     """The store of any instances, and of those of one study."""
     reasons = ", ".join(f"{code.value} {code.name}" for code in FailureReason)
     warnings = ", ".join(f"{code.value} {code.name}" for code in WarningReason)
+    external = (
+        f" Headers {STORE_HEADER}{{VR}}-{{tag}} give private attributes of the studies."
+        if api.has_external_metadata
+        else ""
+    )
     warned = ", or all are, some with a warning" if api.implicit_vr_makes_accepted else ""
 
     def store(summary: str) -> Operation:
         return Operation(
             summary,
             description=f"One instance as {DICOM}, or one in each part of {MULTIPART}. "
-            f"At most {settings.max_request_bytes} bytes.",
+            f"At most {settings.max_request_bytes} bytes.{external}",
             parameters=(ACCEPT,),
             body={DICOM: BYTES, MULTIPART: BYTES},
             answers={

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from gunicorn.http.errors import ParseException
 
 from dicomweb.errors import BadRequest, UnsupportedMediaType
+from dicomweb.external import STORE_HEADER
 from dicomweb.media import (
     DICOM,
     DICOM_JSON,
@@ -17,14 +18,18 @@ from dicomweb.media import (
 )
 from dicomweb.multipart import Part, SpooledPart, split, spool, stream, too_large
 from dicomweb.stow import response
+from dicomweb.stow.external import parse_external
 from dicomweb.stow.response import Refused, Stored
-from dicomweb.stow.store import PREAMBLE_BYTES, store
+from dicomweb.stow.store import PREAMBLE_BYTES, Terms, store
 from dicomweb.urls import Scope, identifier
+from index.external import NewExternal
 
 bp = Blueprint("stow", __name__)
 
 IN_MEMORY_BYTES = 1024 * 1024
 """A part of a large body that is no longer than this is written without a file in between."""
+EXTERNAL = f"HTTP_{STORE_HEADER.upper().replace('-', '_')}"
+"""How WSGI spells the start of a header with external metadata."""
 MANY_VALUES = "One or more indexed Dicom tag(s) have multiple values, only first value is indexed."
 
 
@@ -36,8 +41,9 @@ def store_instances(scope: Scope, study: str | None = None) -> Response:
     if study is not None:
         study = identifier("StudyInstanceUID", study)
     require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
+    terms = Terms(study, replace=request.method == "PUT", external=_external(scope))
     with closing(_parts(scope, content)) as parts:
-        results = store(scope, _checked(parts, content), study, replace=request.method == "PUT")
+        results = store(scope, _checked(parts, content), terms)
     return _answer(scope, study, results)
 
 
@@ -58,6 +64,21 @@ def body_type() -> MediaType:
     if "start" in content.parameters:
         raise BadRequest("The start parameter in multipart/related request is not supported.")
     return content
+
+
+def _external(scope: Scope) -> tuple[NewExternal, ...]:
+    """What the headers give for the studies of the instances; nothing in versions without that.
+
+    :raise BadRequest: one is malformed.
+    """
+    if not scope.api.has_external_metadata:
+        return ()
+    given = [
+        (name.removeprefix(EXTERNAL).replace("_", "-"), value)
+        for name, value in request.environ.items()
+        if name.startswith(EXTERNAL)
+    ]
+    return parse_external(given) if given else ()
 
 
 def _parts(scope: Scope, content: MediaType) -> Generator[Part | SpooledPart, None, None]:

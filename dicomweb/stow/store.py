@@ -16,16 +16,19 @@ import xxhash
 
 from dicomweb.archive import Archive
 from dicomweb.dicomjson import members
+from dicomweb.errors import BadRequest
 from dicomweb.header import Limits, encode_header
 from dicomweb.media import IMPLICIT_VR_LITTLE_ENDIAN
 from dicomweb.multipart import Part, SpooledPart
 from dicomweb.part10 import NotReadable, Part10File, read_part10
 from dicomweb.stow import check
 from dicomweb.stow.check import Verdict, first_value
+from dicomweb.stow.external import header_name
 from dicomweb.stow.response import FailureReason, Refused, Stored, WarningReason
 from dicomweb.urls import Scope
 from dicomweb.versions import V1, V2
 from index.batch import STORED, NewInstance, Outcome
+from index.external import ExternalRefused, NewExternal
 from index.levels import Attributes
 from storage.base import Buffer, StorageError
 from storage.keys import instance_key
@@ -47,6 +50,18 @@ REFUSAL: dict[Outcome, tuple[FailureReason, list[str]]] = {
     Outcome.WATERMARK_TAKEN: (FailureReason.PROCESSING_FAILURE, []),
 }
 """Why an instance that the index does not take is refused, and what to say of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a request asks for all of its instances."""
+
+    study: str | None = None
+    """The study that all must belong to; None if any will do."""
+    replace: bool = False
+    """An instance that is there already is replaced, not refused."""
+    external: tuple[NewExternal, ...] = ()
+    """What the study of each instance that is stored gets beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +120,19 @@ WRITERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="blob")
 
 
 def store(
-    scope: Scope, parts: Iterable[Part | SpooledPart], study: str | None, *, replace: bool
+    scope: Scope, parts: Iterable[Part | SpooledPart], terms: Terms
 ) -> list[Stored | Refused]:
     """Store the instances of a request and say of each part what became of it, in their order.
 
-    :param study: the study that all must belong to; None if any will do.
-    :param replace: an instance that is there already is replaced, not refused.
     :raise StorageError: the bytes cannot be kept; nothing was stored.
+    :raise BadRequest: the external metadata do not fit those of a study; nothing was stored.
     :raise IndexUnavailable: the index does not answer; nothing was stored, or that is not known.
     """
     results: list[Stored | Refused | _Candidate] = []
     blobs = _Blobs(scope.archive)
     try:
         for part in parts:
-            result = _read(scope, part.view(), study, replace=replace)
+            result = _read(scope, part.view(), terms)
             if isinstance(result, _Candidate):
                 blobs.write(result.key, part)
             results.append(result)
@@ -136,7 +150,12 @@ def _commit(
     candidates = [result for result in results if isinstance(result, _Candidate)]
     if not candidates:
         return results  # type: ignore[return-value]  # no candidate among them
-    outcomes = iter(archive.committer.store([candidate.new for candidate in candidates]))
+    try:
+        outcomes = iter(archive.committer.store([candidate.new for candidate in candidates]))
+    except ExternalRefused as error:
+        _remove(archive, [candidate.key for candidate in candidates])
+        name = header_name(error.vr, error.tag)
+        raise BadRequest(f"The header '{name}' is refused: {error.reason}.") from error
     final: list[Stored | Refused] = []
     unused = []
     for result in results:
@@ -153,9 +172,7 @@ def _commit(
     return final
 
 
-def _read(
-    scope: Scope, view: memoryview, study: str | None, *, replace: bool
-) -> _Candidate | Refused:
+def _read(scope: Scope, view: memoryview, terms: Terms) -> _Candidate | Refused:
     """Read and check one part."""
     limits = Limits(header_bytes=scope.archive.settings.max_header_bytes)
     try:
@@ -164,7 +181,7 @@ def _read(
         log.info("refused an unreadable part: %s", error)
         return Refused(FailureReason.VALIDATION_FAILURE)
     full = scope.archive.settings.full_validation
-    verdict = check.check(file, scope.api, study, full=full)
+    verdict = check.check(file, scope.api, terms.study, full=full)
     if verdict.failures:
         return Refused(
             FailureReason.VALIDATION_FAILURE,
@@ -172,7 +189,7 @@ def _read(
             _uid(file, check.SOP_INSTANCE_UID),
             verdict.failures,
         )
-    return _candidate(scope, view, file, verdict, replace=replace)
+    return _candidate(scope, view, file, verdict, terms)
 
 
 def _uid(file: Part10File, tag: int) -> str | None:
@@ -182,7 +199,7 @@ def _uid(file: Part10File, tag: int) -> str | None:
 
 
 def _candidate(
-    scope: Scope, view: memoryview, file: Part10File, verdict: Verdict, *, replace: bool
+    scope: Scope, view: memoryview, file: Part10File, verdict: Verdict, terms: Terms
 ) -> _Candidate:
     sop_class, study, series, sop = (first_value(file, tag) or "" for tag in check.REQUIRED_UIDS)
     blob_key = partial(instance_key, scope.partition_name, study, series, sop)
@@ -204,7 +221,8 @@ def _candidate(
         attributes=members(file, V1.default_instance),
         frame_table=file.frames.encode() if file.frames else None,
         header=encode_header(file),
-        blob_key=blob_key if replace else None,
+        blob_key=blob_key if terms.replace else None,
+        external=terms.external,
     )
     warning = _warning(file, verdict)
     stored = Stored(

@@ -10,6 +10,7 @@ from dicomweb.openapi import (
     ACCEPT,
     BYTES,
     DATA_SETS,
+    EXTERNAL_METADATA,
     IF_NONE_MATCH,
     IF_RANGE,
     NOT_MODIFIED,
@@ -91,7 +92,7 @@ INCLUDED = Parameter(
 )
 
 
-def operations(_api: ApiVersion, _settings: Settings) -> Operations:
+def operations(api: ApiVersion, _settings: Settings) -> Operations:
     """Retrieval at each level."""
     return {
         f"GET {STUDY}": _retrieve("a study", INSTANCES),
@@ -109,7 +110,7 @@ def operations(_api: ApiVersion, _settings: Settings) -> Operations:
             for form in ("rendered", "thumbnail")
             for path, name in RENDERED_NAMES.items()
         },
-        **{f"GET {path}/metadata": _metadata(name) for path, name in NAMES.items()},
+        **{f"GET {path}/metadata": _metadata(api, name) for path, name in NAMES.items()},
     }
 
 
@@ -162,10 +163,11 @@ def _rendered(form: str, what: str, path: str) -> Operation:
     )
 
 
-def _metadata(what: str) -> Operation:
+def _metadata(api: ApiVersion, what: str) -> Operation:
+    external = (EXTERNAL_METADATA,) if api.has_external_metadata else ()
     return Operation(
         f"Retrieve the metadata of {what}",
-        parameters=(INCLUDED, AS_BULKDATA, ACCEPT, IF_NONE_MATCH),
+        parameters=(INCLUDED, AS_BULKDATA, ACCEPT, IF_NONE_MATCH, *external),
         answers={
             200: Answer(
                 "A data set for each instance, bulk values if asked for.",

@@ -13,11 +13,13 @@ from dicomweb.caching import version_tag
 from dicomweb.contentcoding import STREAMED_BYTES, gzipped, together
 from dicomweb.dicomjson import element_json, metadata_json, values
 from dicomweb.errors import BadRequest
+from dicomweb.external import External
 from dicomweb.header import Header, decode_header
 from dicomweb.query import INCLUDE, Pairs, first_value, included
 from dicomweb.urls import Scope
 from dicomweb.wado.answer import not_found
 from index import instances
+from index.external import external_of_study
 from index.instances import Reference
 
 COMPRESSION = 6
@@ -39,12 +41,15 @@ class View:
     """None: all."""
     bulk_values: bool = False
     """Also those of bulk VRs: short ones inline, the others by URL."""
+    external: bool = False
+    """Also those that the study has beside its files."""
 
 
-def parse_view(pairs: Pairs, *, bulk_values: bool) -> View:
+def parse_view(pairs: Pairs, *, bulk_values: bool, external: bool) -> View:
     """What a query asks to be shown.
 
     :param bulk_values: what counts if the query says nothing of them.
+    :param external: whether external metadata are asked for.
     :raise BadRequest: an attribute is not known, or the way to show bulk values.
     """
     for name, value in pairs:
@@ -56,8 +61,8 @@ def parse_view(pairs: Pairs, *, bulk_values: bool) -> View:
         bulk_values = bulk_values or name.lower() == BULKDATA
     tags, everything = included(pairs)
     if everything or first_value(pairs, INCLUDE) is None:
-        return View(None, bulk_values)
-    return View(tags.union(_UIDS), bulk_values)
+        return View(None, bulk_values, external)
+    return View(tags.union(_UIDS), bulk_values, external)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,15 @@ def retrieve_metadata(
     :raise NotFound: nothing is stored under the reference.
     """
     archive = scope.archive
-    key = (reference, compressed, scope.base if view.bulk_values else None)
+    added = _external(scope, reference, view)
+    suffix = added.suffix
+    key = (reference, compressed, scope.base if view.bulk_values else None, suffix)
     kept = archive.answers.get(key) if view.tags is None else None
     if kept or is_known:
         version = instances.version(archive.index, reference)
         if version is None:
             raise not_found(reference)
-        etag = version_tag(reference, version)
+        etag = version_tag(reference, version) + suffix
         if is_known and is_known(etag):
             return Metadata(etag, None)
         if kept and kept.version == version:
@@ -100,8 +107,8 @@ def retrieve_metadata(
     if found is None:
         raise not_found(reference)
     version, headers = found
-    etag = version_tag(reference, version)
-    content = together(_json(scope, headers, view), STREAMED_BYTES)
+    etag = version_tag(reference, version) + suffix
+    content = together(_json(scope, headers, view, added), STREAMED_BYTES)
     if not isinstance(content, bytes):
         return Metadata(etag, gzipped(content, COMPRESSION) if compressed else content)
     if compressed:
@@ -111,21 +118,30 @@ def retrieve_metadata(
     return Metadata(etag, content)
 
 
-def _json(scope: Scope, headers: list[bytes], view: View) -> Iterator[bytes]:
+def _external(scope: Scope, reference: Reference, view: View) -> External:
+    """What the study has beside its files of what is to be shown."""
+    if not view.external:
+        return External()
+    found = external_of_study(scope.archive.index, reference)
+    shown = [one for one in found if view.tags is None or one[0] in view.tags]
+    return External.of(shown, scope.archive.settings.external_metadata_creator)
+
+
+def _json(scope: Scope, headers: list[bytes], view: View, added: External) -> Iterator[bytes]:
     """A DICOM JSON array, instance by instance (PS3.18 F.2.1)."""
     separator = b"["
     for header in headers:
         yield separator
-        yield _instance_json(scope, decode_header(header), view)
+        yield _instance_json(scope, decode_header(header), view, added)
         separator = b","
     yield b"]"
 
 
-def _instance_json(scope: Scope, header: Header, view: View) -> bytes:
+def _instance_json(scope: Scope, header: Header, view: View, added: External) -> bytes:
     bulk = None
     if view.bulk_values:
         uids = ((values(header, tag) or ("",))[0].strip(" \0") for tag in _UIDS)
         bulk = shown_under(scope.url(*uids))
     if view.tags is None:
-        return metadata_json(header, bulk)
-    return element_json(header, view.tags, bulk)
+        return metadata_json(header, bulk, added)
+    return element_json(header, view.tags, bulk, added)

@@ -8,6 +8,7 @@ from werkzeug.wsgi import wrap_file
 from dicomweb.bulkdata import parse_path
 from dicomweb.caching import Conditions
 from dicomweb.contentcoding import takes_gzip
+from dicomweb.external import REQUEST_HEADER, are_asked_for
 from dicomweb.media import (
     DICOM_JSON,
     FRAMES,
@@ -80,13 +81,19 @@ def metadata(
     require_dicom_json(request.headers.get("Accept"), request.args.get("accept"))
     reference = scope.reference(study, series, instance)
     pairs = query_pairs(request.query_string)
-    view = parse_view(pairs, bulk_values=scope.archive.settings.metadata_bulkdata_uri)
+    view = parse_view(
+        pairs,
+        bulk_values=scope.archive.settings.metadata_bulkdata_uri,
+        external=are_asked_for(scope.api, request.headers.get(REQUEST_HEADER)),
+    )
     compressed = takes_gzip(request.headers.get("Accept-Encoding"))
     known = _conditions().is_known
     found = retrieve_metadata(scope, reference, view, compressed=compressed, is_known=known)
+    also = f", {REQUEST_HEADER}" if scope.api.has_external_metadata else ""
+    headers = {"Vary": f"Accept-Encoding{also}"}
     if found.content is None:
-        return Response(status=304, headers={"Vary": "Accept-Encoding"})
-    response = Response(found.content, headers={"Vary": "Accept-Encoding"})
+        return Response(status=304, headers=headers)
+    response = Response(found.content, headers=headers)
     response.headers["Content-Type"] = DICOM_JSON
     response.headers["ETag"] = f'"{found.etag}"'
     if compressed:

@@ -86,6 +86,20 @@ STATEMENTS = (
     "CREATE INDEX instance_of_study ON instance (study_id, watermark)",
     "CREATE INDEX instance_of_series ON instance (series_id, watermark)",
     """
+    CREATE TABLE external_attribute (
+        study_id BIGINT NOT NULL REFERENCES study (id) ON DELETE CASCADE,
+        tag BIGINT NOT NULL,
+        partition_id BIGINT NOT NULL REFERENCES "partition" (id),
+        vr VARCHAR(2) {text} NOT NULL,
+        value VARCHAR(255) {text},
+        words VARCHAR(255) {text},
+        element {blob} NOT NULL,
+        PRIMARY KEY (study_id, tag)
+    )""",
+    """
+    CREATE INDEX external_attribute_by_value
+        ON external_attribute (partition_id, tag, vr, value, study_id)""",
+    """
     CREATE TABLE instance_header (
         watermark {key} NOT NULL PRIMARY KEY,
         frame_table {blob},

@@ -185,7 +185,7 @@ def test_metadata_is_compressed_for_who_takes_it(store, metadata_of):
     plain = metadata_of(datasets[0], 2)
     for accepted in ("gzip", "deflate, gzip;q=0.5", "*"):
         answer = metadata_of(datasets[0], 2, Accept_Encoding=accepted)
-        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert "Accept-Encoding" in answer.vary
         assert answer.headers["Content-Type"] == JSON
         assert answer.headers["Content-Encoding"] == "gzip"
         assert answer.headers["ETag"] == plain.headers["ETag"]
@@ -198,7 +198,7 @@ def test_metadata_is_not_compressed_for_who_does_not_take_it(store, metadata_of)
     metadata_of(datasets[0], 2, Accept_Encoding="gzip")
     for accepted in ("gzip;q=0", "br", ""):
         answer = metadata_of(datasets[0], 2, Accept_Encoding=accepted)
-        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert "Accept-Encoding" in answer.vary
         assert "Content-Encoding" not in answer.headers
         assert numbers(answer) == [1, 2]
 
