@@ -208,18 +208,26 @@ def test_everything_is_there_after_stopping_and_starting_again(tmp_path):
         assert metadata["00080018"]["Value"] == [ds.SOPInstanceUID]
 
 
-def test_every_worker_sees_a_store_and_a_delete_at_once(url):
+def test_every_worker_sees_a_store_a_replacement_and_a_delete_at_once(url):
     for _ in range(10):
         ds = dataset()
         study = f"{url}/studies/{ds.StudyInstanceUID}"
         answer = requests.post(f"{url}/studies", data=encoded(ds), headers=DICOM, timeout=30)
         assert answer.status_code == 200
         assert seen_by_workers(f"{study}/metadata") == {200}
+        etag = requests.get(f"{study}/metadata", timeout=30).headers["ETag"]
+        answer = requests.put(f"{url}/studies", data=encoded(ds), headers=DICOM, timeout=30)
+        assert answer.status_code == 200
+        assert seen_by_workers(f"{study}/metadata", {"If-None-Match": etag}) == {200}
         assert requests.delete(study, timeout=30).status_code == 204
         assert seen_by_workers(f"{study}/metadata") == {404}
 
 
-def seen_by_workers(url: str) -> set[int]:
+def seen_by_workers(url: str, headers: dict[str, str] | None = None) -> set[int]:
     """Statuses over many connections at once, so that all workers are met."""
+
+    def status(_: int) -> int:
+        return requests.get(url, headers=headers, timeout=30).status_code
+
     with ThreadPoolExecutor(8) as pool:
-        return set(pool.map(lambda _: requests.get(url, timeout=30).status_code, range(8)))
+        return set(pool.map(status, range(8)))
