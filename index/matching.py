@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from peewee import SQL, NodeList, fn
@@ -163,6 +164,12 @@ def uid_list(uids: Iterable[str]) -> Condition:
         return (Alternative(_UNIQUE, tuple(possible)),) if possible else NOTHING
     size = 1 << (len(possible) - 1).bit_length()  # few sizes, so that few statements are compiled
     return (Alternative(_ONE_OF, (*possible, *possible[-1:] * (size - len(possible)))),)
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    """At least one of several conditions."""
+    asked = list(conditions)
+    return UNIVERSAL if UNIVERSAL in asked else tuple(chain.from_iterable(asked))
 
 
 def wild_card(pattern: str) -> Condition:

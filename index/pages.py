@@ -97,10 +97,9 @@ class PageShape(NamedTuple):
         """Whether studies are asked for by nothing but a modality: an index has their order."""
         if self.level is not Level.STUDY or len(self.conditions) != 1:
             return False
-        name, alternatives, _ = self.conditions[0]
-        return name == MODALITIES_IN_STUDY and all(
-            rule.selectivity is Selectivity.ONE_VALUE for rule, _ in alternatives
-        )
+        name, ((rule, _), *others), _ = self.conditions[0]
+        is_one_value = rule.selectivity is Selectivity.ONE_VALUE and not others
+        return name == MODALITIES_IN_STUDY and is_one_value
 
     @property
     def is_cheap(self) -> bool:

@@ -10,6 +10,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from dicomweb.errors import BadRequest
 from dicomweb.qido.values import ask
 from dicomweb.query import INCLUDE, SHOWN, Pairs, first_value, included, known_tag
+from index import matching
 from index.matching import Condition
 from index.search import Level
 
@@ -24,6 +25,7 @@ CURSOR = "cursor"
 FIXED = frozenset({ACCEPT, CURSOR, "fuzzymatching", INCLUDE, "limit", "offset"})
 """Parameters that are no attributes; their names are taken in any case."""
 
+MODALITIES_IN_STUDY = 0x00080061
 FILTERS: dict[int, tuple[Level, str]] = {
     0x00080018: (Level.INSTANCE, "sop_instance_uid"),
     0x00080016: (Level.INSTANCE, "sop_class_uid"),
@@ -39,11 +41,12 @@ FILTERS: dict[int, tuple[Level, str]] = {
     0x00100010: (Level.STUDY, "patient_name"),
     0x00080090: (Level.STUDY, "referring_physician_name"),
     0x00100030: (Level.STUDY, "patient_birth_date"),
-    0x00080061: (Level.STUDY, "modalities_in_study"),
+    MODALITIES_IN_STUDY: (Level.STUDY, "modalities_in_study"),
 }
 """Attributes that can be searched by: their level, and their name in the index."""
 
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
+_SEPARATOR = re.compile(r"[\\,]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,14 @@ def _filter_tag(name: str, level: Level, within: int) -> int:
 def _condition(tag: int, value: str, *, fuzzy: bool, wildcards: bool) -> tuple[str, Condition]:
     """What an attribute is asked for, by its name in the index."""
     name, vr = FILTERS[tag][1], dictionary_VR(tag)
+    modalities = _SEPARATOR.split(value) if tag == MODALITIES_IN_STUDY else []
+    if len(modalities) > 1:
+        conditions = [
+            _condition(tag, one.strip(), fuzzy=fuzzy, wildcards=wildcards)[1]
+            for one in modalities
+            if one.strip()
+        ]
+        return name, matching.any_of(conditions)
     asked = ask(keyword_for_tag(tag), vr, value, fuzzy=fuzzy, wildcards=wildcards)
     return f"{name}_words" if asked.of_words else name, asked.condition
 

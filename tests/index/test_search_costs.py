@@ -194,6 +194,7 @@ MANY = {
     "part of all names": studies(patient_name=PART("*mil*")),
     "words of all names": studies(patient_name_words=words("giv fam")),
     "series since a date": series(study_date=EVER),
+    "modalities in study": studies(modalities_in_study=matching.any_of([VALUE("ct"), VALUE("mr")])),
     "series of a modality in study": series(modalities_in_study=VALUE("ct")),
     "instances of a date": instances(study_date=DAY),
     "instances since a date": instances(study_date=EVER),

@@ -59,7 +59,11 @@ CONDITIONS = {
         matching.date_range(None, "20240118"),
         matching.NOTHING,
     ],
-    "modalities_in_study": [matching.single_value("CT"), matching.wild_card("?R")],
+    "modalities_in_study": [
+        matching.single_value("CT"),
+        matching.wild_card("?R"),
+        matching.any_of([matching.single_value("US"), matching.wild_card("M*")]),
+    ],
     "modality": [matching.single_value("CT"), matching.wild_card("*S")],
     "sop_class_uid": [matching.uid_list(["1.2.1"]), matching.uid_list(["1.2.0", "1.2.2"])],
     "study_instance_uid": [matching.uid_list(["1.3", "1.4", "1.5", "1.6"])],

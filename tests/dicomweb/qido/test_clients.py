@@ -56,6 +56,7 @@ def test_ohifs_worklist_gets_no_computed_attribute_without_a_value(search, store
         "00100020=*1*",
         "AccessionNumber=*A*&StudyDate=20230101-20241231",
         "StudyDescription=*hes*&ModalitiesInStudy=CT",
+        "ModalitiesInStudy=US%2CCT",
     ],
 )
 def test_ohifs_filters(search, stored, query):

@@ -186,6 +186,9 @@ def test_a_modality_in_study_finds_studies_that_have_such_a_series(store, search
     assert found("studies?ModalitiesInStudy=ct") == one
     assert found("studies?ModalitiesInStudy=MR") == both
     assert found("studies?ModalitiesInStudy=M*") == both
+    assert found("studies?ModalitiesInStudy=CT,US") == one
+    assert found("studies?ModalitiesInStudy=CT%5CMR") == both
+    assert found("studies?ModalitiesInStudy=CT,MR&StudyDate=20240131") == both
     assert found("studies?ModalitiesInStudy=US") == []
     assert found("series?ModalitiesInStudy=CT") == one * 2
     assert found("instances?ModalitiesInStudy=CT&Modality=MR") == one

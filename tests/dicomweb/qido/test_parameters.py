@@ -289,6 +289,19 @@ def test_uids_come_in_lists(name, separator):
     assert condition(f"{name}=1.2{separator}1.3") == matching.uid_list(["1.2", "1.3"])
 
 
+@pytest.mark.parametrize("separator", ["\\", ",", "%5C", "%2C", " , "])
+def test_modalities_in_study_come_in_lists(separator):
+    asked = condition(f"ModalitiesInStudy=CT{separator}M?{separator}")
+    assert asked == (*matching.single_value("CT"), *matching.wild_card("M?"))
+    assert condition(f"ModalitiesInStudy=CT{separator}*") == matching.UNIVERSAL
+    assert condition(f"ModalitiesInStudy={separator}") == matching.NOTHING
+
+
+@pytest.mark.parametrize("name", ["Modality", "PatientID", "AccessionNumber"])
+def test_other_strings_do_not(name):
+    assert condition(f"{name}=CT,MR") == matching.single_value("CT,MR")
+
+
 def test_a_wildcard_in_a_uid_matches_nothing():
     assert condition("StudyInstanceUID=1.2.*") == matching.NOTHING
 
