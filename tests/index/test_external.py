@@ -53,7 +53,7 @@ def studies(index: Index, *conditions, partition: int = 1) -> int:
     wanted = Search(
         Level.STUDY, partition, (), (("study_id", condition),), (Part.STUDY_ID,), limit=10
     )
-    return len(search(index, wanted))
+    return len(search(index, wanted).rows)
 
 
 def test_they_are_of_the_study_of_what_was_stored(index):

@@ -7,12 +7,14 @@ import pytest
 from index import matching
 from index import search as searching
 from index.database import Index
+from index.external import NewExternal, external_condition
 from index.partitions import Partitions
 from index.search import Level
 from index.store import store_instances
 from tests.index.rows import new_instance, series_attributes, study_attributes
 from tests.index.searches import INSTANCE, SERIES, STUDY, found
 
+TAG = 0x00191201
 MODALITIES = itertools.cycle(["CT", "MR", None, "CT", "US"])
 
 
@@ -35,6 +37,7 @@ def varied(index) -> Index:
                 **({"modality": modality} if (modality := next(MODALITIES)) else {})
             ),
             sop_class_uid=f"1.2.{number}",
+            external=[NewExternal(TAG, "PN", ("Doe", "Roe", "X=Doe")[study % 3], b"")],
         )
         for number in range(3)
         for study in range(12)
@@ -66,6 +69,14 @@ CONDITIONS = {
     ],
     "modality": [matching.single_value("CT"), matching.wild_card("*S")],
     "sop_class_uid": [matching.uid_list(["1.2.1"]), matching.uid_list(["1.2.0", "1.2.2"])],
+    "study_id": [
+        external_condition(1, TAG, [("PN", "value", matching.name_value("Doe"))]),
+        external_condition(
+            1,
+            TAG,
+            [("PN", "words", matching.name_words_match("d", wildcards=True))],
+        ),
+    ],
     "study_instance_uid": [matching.uid_list(["1.3", "1.4", "1.5", "1.6"])],
 }
 LEVELS = dict.fromkeys(CONDITIONS, STUDY) | {"modality": SERIES, "sop_class_uid": INSTANCE}
