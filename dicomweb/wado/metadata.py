@@ -7,6 +7,7 @@ one cheap query tells whether they still hold, whoever stored or deleted somethi
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 from dicomweb.bulkdata import shown_under
 from dicomweb.caching import version_tag
@@ -91,7 +92,7 @@ def retrieve_metadata(
     """
     archive = scope.archive
     added = _external(scope, reference, view)
-    suffix = added.suffix
+    suffix = added.suffix + (_moves_with(scope.base) if view.bulk_values else "")
     key = (reference, compressed, scope.base if view.bulk_values else None, suffix)
     kept = archive.answers.get(key) if view.tags is None else None
     if kept or is_known:
@@ -116,6 +117,11 @@ def retrieve_metadata(
     if view.tags is None:
         archive.answers.put(key, version, content)
     return Metadata(etag, content)
+
+
+def _moves_with(base: str) -> str:
+    """The end of an ETag that is another one when URLs in the answer are of another address."""
+    return f";{crc32(base.encode()):08x}"
 
 
 def _external(scope: Scope, reference: Reference, view: View) -> External:

@@ -136,8 +136,11 @@ def test_urls_are_those_of_the_public_address_and_of_the_request(archive, get, s
         (instance,) = orjson.loads(get(where, **headers).data)
         return instance["7FE00010"]["BulkDataURI"].partition("/studies/")[0]
 
+    known = get(where, Host="localhost").headers["ETag"]
     for host in ("localhost", "pacs.example:8443", "localhost"):
         assert base(Host=host) == f"http://{host}/{version}"
+        status = get(where, Host=host, If_None_Match=known).status_code
+        assert status == (304 if host == "localhost" else 200)
     public = archive.settings.model_copy(update={"public_url": "https://pacs.example/dicom"})
     object.__setattr__(archive, "settings", public)
     assert base(Host="inside") == f"https://pacs.example/dicom/{version}"
@@ -145,9 +148,11 @@ def test_urls_are_those_of_the_public_address_and_of_the_request(archive, get, s
 
 def test_a_setting_shows_bulk_values_without_being_asked(archive, get, shown, stored):
     asked = shown("bulkdata=uri")
+    known = get(f"{path(stored[0])}/metadata").headers["ETag"]
     on = archive.settings.model_copy(update={"metadata_bulkdata_uri": True})
     object.__setattr__(archive, "settings", on)
     assert shown("") == shown("bulkdata=uri") == asked
+    assert get(f"{path(stored[0])}/metadata", If_None_Match=known).status_code == 200
     assert get(f"{path(stored[0])}/metadata?bulkdata=no").status_code == 400
 
 
