@@ -149,12 +149,13 @@ def _viewport(value: str, *, size_only: bool) -> Viewport:
 
 def _window(value: str) -> Window:
     texts = value.split(",")
-    if len(texts) != 3 or texts[2] not in set(Function):
+    name = texts[-1].lower().replace("_", "-")  # clients write it as the element's value, too
+    if len(texts) != 3 or name not in set(Function):
         raise BadRequest(
             "window is center,width,function, and the function one of linear, linear-exact and "
             "sigmoid, as in window=40,400,linear."
         )
-    window = Window(_decimal(texts[0]), _decimal(texts[1]), Function(texts[2]))
+    window = Window(_decimal(texts[0]), _decimal(texts[1]), Function(name))
     if math.isnan(window.center) or math.isnan(window.width):
         raise BadRequest("Center and width of window are decimal numbers, as in 40,400,linear.")
     if window.function is Function.LINEAR and window.width < 1:
