@@ -1,12 +1,10 @@
 """dicomweb-client asks for pictures."""
 
-from io import BytesIO
-
 import numpy as np
 import pytest
 import requests
-from PIL import Image
 
+from tests.blackbox.clients.pictures import opened
 from tests.blackbox.clients.samples import sample, store
 
 
@@ -28,12 +26,6 @@ def renderings(dicomweb, mr):
         lambda **kw: dicomweb.retrieve_instance_rendered(study, series, instance, **kw),
         lambda **kw: dicomweb.retrieve_instance_frames_rendered(study, series, instance, [1], **kw),
     ]
-
-
-def opened(content: bytes) -> Image.Image:
-    picture = Image.open(BytesIO(content))
-    picture.load()
-    return picture
 
 
 def windowed(ds, center: float, width: float) -> np.ndarray:
