@@ -19,6 +19,11 @@ from dicomweb.items import Item
 ReadCut = Callable[[Cut], bytes]
 """Reads a value that is not in the header, as it is in the file."""
 
+SOP_CLASS_UID = 0x00080016
+SHOWN_AS_STORED = frozenset({"1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2"})
+"""X-Ray Angiographic and Radiofluoroscopic Image Storage: what their Modality LUT gives is linear
+to the dose, and not meant for display; windows are of stored values."""
+
 SHARED_FUNCTIONAL_GROUPS = 0x52009229
 PER_FRAME_FUNCTIONAL_GROUPS = 0x52009230
 PIXEL_MEASURES = 0x00289110
@@ -95,11 +100,7 @@ class Display:
 
     def grayscale(self, stored: StoredValues, photometric_interpretation: str) -> Grayscale:
         """How stored values of a monochrome image become shades."""
-        of_values = self._macro(PIXEL_VALUE_TRANSFORMATION)
-        slope, intercept = _number(of_values, RESCALE_SLOPE), _number(of_values, RESCALE_INTERCEPT)
-        slope, intercept = slope or 1.0, intercept or 0.0
-        sequence = of_values.item(MODALITY_LUT_SEQUENCE)
-        modality = self._lookup_table(sequence, signed=stored.signed) if sequence else None
+        slope, intercept, modality = self._modality(stored)
         signed = stored.signed
         if modality:
             signed = False
@@ -159,6 +160,15 @@ class Display:
         """The data set that has the attributes of a functional group macro."""
         found = (group.item(sequence) for group in self._groups)
         return next(filter(None, found), self._top)
+
+    def _modality(self, stored: StoredValues) -> tuple[float, float, LookupTable | None]:
+        """Rescale Slope and Intercept, and the Modality LUT that takes their place."""
+        if self._top.text(SOP_CLASS_UID) in SHOWN_AS_STORED:
+            return 1.0, 0.0, None
+        item = self._macro(PIXEL_VALUE_TRANSFORMATION)
+        sequence = item.item(MODALITY_LUT_SEQUENCE)
+        table = self._lookup_table(sequence, signed=stored.signed) if sequence else None
+        return _number(item, RESCALE_SLOPE) or 1.0, _number(item, RESCALE_INTERCEPT) or 0.0, table
 
     def _voi(self, *, signed: bool) -> Window | LookupTable | None:
         """The first VOI LUT, or else the first window."""

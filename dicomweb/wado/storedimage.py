@@ -42,9 +42,7 @@ class StoredImage:
         :raise NotAnImage: the header does not say how large they are.
         :raise NotDecodable: they are too large.
         """
-        pixels = self.pixels
-        frame = pixels.rows * pixels.columns * pixels.samples_per_pixel
-        decoded = frame * max(pixels.bits_allocated, 8) // 8 * len(numbers)
+        decoded = self.pixels.decoded_bytes * len(numbers)
         stored = sum(length for number in numbers for _, length in self.table.ranges(number))
         if max(decoded, stored) > self.most_bytes:
             raise NotDecodable(

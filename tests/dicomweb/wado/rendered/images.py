@@ -1,6 +1,7 @@
 """Images to be rendered, and what comes back."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,12 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from werkzeug.test import TestResponse
 
+from dicomweb.media import GIF, PNG
+from dicomweb.part10 import read_part10
+from dicomweb.wado.drawing import draw
+from dicomweb.wado.parameters import parameters
+from dicomweb.wado.storedimage import StoredImage
+from storage.memory import MemoryStore
 from tests.datasets import dataset
 
 
@@ -58,3 +65,25 @@ def opened(answer: TestResponse, media_type: str = "image/png") -> Image.Image:
 def shades(answer: TestResponse) -> NDArray[Any]:
     """The pixels of a PNG."""
     return np.asarray(opened(answer))
+
+
+def drawn(
+    file: memoryview, media_type: str = PNG, frame: int | None = 1, **query: str
+) -> bytes | None:
+    """The picture of a Part 10 file; None if it has no frames.
+
+    :param frame: None for a cine if the media type has any.
+    """
+    found = read_part10(file)
+    if found.frames is None:
+        return None
+    blobs = MemoryStore(Path("unused"))
+    blobs.put("a/b", [file])
+    image = StoredImage(
+        blobs, "a/b", found.transfer_syntax_uid, found, found.frames, most_bytes=10**8
+    )
+    number = min(frame or 1, found.frames.count)
+    cine = frame is None and media_type == GIF
+    numbers = range(1, found.frames.count + 1) if cine else [number]
+    asked = parameters(query.items(), thumbnail=frame == 2 and "viewport" not in query)
+    return draw(image, numbers, media_type, asked)
