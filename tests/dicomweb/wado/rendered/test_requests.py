@@ -1,6 +1,7 @@
 """What is asked for, what comes back, and in which order things are refused."""
 
 import hashlib
+import threading
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
 
+from dicomweb.wado.drawing import draw
 from tests.datasets import dataset, encoded, with_pixels
 from tests.dicomweb.wado.exchange import path
 from tests.dicomweb.wado.rendered.images import IDENTITY, image, opened, ramp, shades
@@ -202,6 +204,20 @@ def test_who_has_the_image_is_told_so_before_it_is_read(store, get, archive, mon
     monkeypatch.undo()
     assert get(url, "image/jpeg", If_None_Match=etag).status_code == 200
     assert get(url, "image/png", If_None_Match='"1"').status_code == 200
+
+
+def test_what_keeps_a_core_busy_is_done_by_codec_threads(store, get, monkeypatch):
+    busy = []
+
+    def noting(*arguments):
+        busy.append(threading.current_thread().name)
+        return draw(*arguments)
+
+    monkeypatch.setattr("dicomweb.wado.rendered.draw", noting)
+    ds = stored_image(store)
+    for form in FORMS:
+        assert get(f"{path(ds)}/{form}").status_code == 200
+    assert [name.partition("_")[0] for name in busy] == ["codec", "codec"]
 
 
 def test_head_says_what_get_does(store, client, version):
