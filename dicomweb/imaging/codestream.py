@@ -1,6 +1,7 @@
 """What a compressed frame says of itself, read before any codec sees it.
 
-Codecs allocate what a frame claims to need. So its claims are held against the data set first.
+Codecs allocate what a frame claims to need, and work as long as it tells them to. So its claims are
+held against the data set, and against what it is made of.
 """
 
 from dataclasses import dataclass
@@ -8,8 +9,7 @@ from struct import Struct
 
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
-_JPEG_2000_START = b"\xff\x4f\xff\x51"
-_JP2_SIGNATURE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_SCAN = b"\xff\xda"
 
 _START_OF_SCAN = 0xDA
 _ADOBE = 0xEE  # APP14
@@ -19,9 +19,6 @@ _STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 
 _SIZE = Struct(">BHHB").unpack_from
 _COMPONENTS = Struct("BBB").iter_unpack
-_J2K_SIZE = Struct(">HH8IH").unpack_from
-_BOX = Struct(">I4s").unpack_from
-_LARGE_BOX = Struct(">Q").unpack_from
 
 
 class Malformed(ValueError):
@@ -67,7 +64,10 @@ def jpeg(frame: bytes) -> Codestream:
         if marker in _STARTS_OF_FRAME:
             if frame.find(_JPEG_END, at) < 0:  # codecs fill up what is missing, and say nothing
                 raise Malformed("the JPEG image is cut short")
-            return _jpeg_frame(marker, segment, color)
+            found = _jpeg_frame(marker, segment, color)
+            if frame.count(_SCAN, at) > found.components:  # each is worked off for all the image
+                raise Malformed("the JPEG image has more scans than components")
+            return found
         if marker == _START_OF_SCAN:
             break
         color = _jpeg_color(marker, segment) or color
@@ -86,59 +86,17 @@ def _jpeg_frame(marker: int, segment: bytes, color: str) -> Codestream:
     if len(segment) < 6:
         raise Malformed("the JPEG image has no size")
     precision, rows, columns, count = _SIZE(segment)
-    components = _components(segment[6:], count)
-    if bytes(number for number, _, _ in components) in (b"RGB", b"rgb"):
+    described = components(segment[6:], count)
+    if bytes(number for number, _, _ in described) in (b"RGB", b"rgb"):
         color = "RGB"
-    subsampled = len({sampling for _, sampling, _ in components}) > 1
+    subsampled = len({sampling for _, sampling, _ in described}) > 1
     return Codestream(
         rows, columns, count, precision, subsampled=subsampled, process=marker, color=color
     )
 
 
-def _components(described: bytes, count: int) -> list[tuple[int, int, int]]:
+def components(described: bytes, count: int) -> list[tuple[int, int, int]]:
     """Three bytes for each component, which JPEG and JPEG 2000 spend on different things."""
     if not 0 < 3 * count <= len(described):
         raise Malformed("its components are not described")
     return list(_COMPONENTS(described[: 3 * count]))
-
-
-def jpeg_2000(frame: bytes) -> tuple[Codestream, bytes]:
-    """What a JPEG 2000 frame says, and its codestream (ITU-T T.800 Annex A).
-
-    Some writers wrap the codestream in a JP2 file; what that says of color counts nothing.
-
-    :raise Malformed: it is none, or cut short.
-    """
-    if frame[:12] == _JP2_SIGNATURE:
-        frame = _contiguous_codestream(frame)
-    if frame[:4] != _JPEG_2000_START or len(frame) < 42:
-        raise Malformed("it is no JPEG 2000 codestream")
-    _, _, right, bottom, left, top, _, _, _, _, count = _J2K_SIZE(frame, 4)
-    components = _components(frame[42 : 42 + 3 * count], count)
-    if len({depth for depth, _, _ in components}) > 1:
-        raise Malformed("the components of the JPEG 2000 codestream differ in precision")
-    depth = components[0][0]
-    return Codestream(
-        rows=bottom - top,
-        columns=right - left,
-        components=count,
-        precision=(depth & 0x7F) + 1,
-        signed=bool(depth & 0x80),
-        subsampled=any((x, y) != (1, 1) for _, x, y in components),
-    ), frame
-
-
-def _contiguous_codestream(frame: bytes) -> bytes:
-    """The codestream in a JP2 file (ITU-T T.800 Annex I)."""
-    at = 0
-    while at + 16 <= len(frame):
-        length, kind = _BOX(frame, at)
-        head = 8
-        if length == 1:
-            (length,), head = _LARGE_BOX(frame, at + 8), 16
-        if kind == b"jp2c":
-            return frame[at + head : at + length if length else None]
-        if length < head:
-            break
-        at += length
-    raise Malformed("the JP2 file has no codestream")

@@ -12,9 +12,8 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from rle.rle import decode_segment
 
-from dicomweb.imaging import codestream
+from dicomweb.imaging import codestream, jpeg2000
 from dicomweb.imaging.codestream import Codestream, Malformed
 from dicomweb.imaging.pixels import ImagePixels
 from dicomweb.media import (
@@ -46,7 +45,7 @@ _LOSSLESS_JPEG = frozenset({0xC3})
 _JPEG_LS = frozenset({0xF7})
 _RLE_HEADER_BYTES = 64
 _RLE_MOST_SEGMENTS = 15
-_RLE_NOTHING = b"\x80"
+_RLE_SURPLUS = 128  # bytes that a segment may have more than there are pixels
 
 
 class NotDecodable(ValueError):
@@ -198,10 +197,11 @@ def _rle(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
     length = pixels.rows * pixels.columns
     planes = np.empty((pixels.samples_per_pixel, length, size), np.uint8)
     for number, segment in enumerate(_rle_segments(frame, count)):
-        decoded = np.frombuffer(decode_segment(segment), np.uint8, -1)
+        decoded = imagecodecs.packbits_decode(segment, out=length + _RLE_SURPLUS)
         if len(decoded) < length:
             raise Malformed(f"an RLE segment has {len(decoded)} bytes instead of {length}")
-        planes[number // size, :, size - 1 - number % size] = decoded[:length]
+        plane = np.frombuffer(decoded, np.uint8, length)
+        planes[number // size, :, size - 1 - number % size] = plane
     samples = planes.view(_dtype(pixels, "<")).astype(_dtype(pixels), copy=False)
     samples = _shaped(samples, pixels, planar=True)
     return _stored_bits(samples, pixels)
@@ -215,10 +215,7 @@ def _rle_segments(frame: bytes, count: int) -> Iterator[bytes]:
     if bounds[0] != _RLE_HEADER_BYTES or any(a >= b for a, b in pairwise(bounds)):
         raise Malformed("the offsets of its RLE segments are out of order")
     for start, stop in pairwise(bounds):
-        segment = frame[start:stop]
-        if not segment.strip(_RLE_NOTHING):  # the codec does not expect it
-            raise Malformed("an RLE segment is empty")
-        yield segment
+        yield frame[start:stop]
 
 
 def _require(found: Codestream, pixels: ImagePixels) -> None:
@@ -286,8 +283,9 @@ def _jpeg_ls(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
 
 def _jpeg_2000(frame: bytes | memoryview, pixels: ImagePixels) -> Samples:
     """JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 8.2.4)."""
-    found, data = codestream.jpeg_2000(bytes(frame))
+    found, data = jpeg2000.codestream_of(bytes(frame))
     _require(found, pixels)
+    jpeg2000.require_moderate(data)
     if found.subsampled:
         raise Malformed("its chrominance is not of full resolution")
     return _contained(imagecodecs.jpeg2k_decode(data, numthreads=1), found, pixels)

@@ -9,7 +9,6 @@ from struct import pack
 
 import imagecodecs
 import numpy as np
-from rle.rle import encode_segment
 
 from dicomweb.imaging.decode import DecodedFrame, Samples
 from dicomweb.imaging.pixels import ImagePixels
@@ -118,9 +117,10 @@ def _rle(frame: DecodedFrame, pixels: ImagePixels) -> bytes:
     planes = np.moveaxis(frame.samples.reshape(pixels.rows, pixels.columns, -1), -1, 0)
     segments = []
     for plane in np.ascontiguousarray(planes, planes.dtype.newbyteorder(">")):
-        of_bytes = plane.view(np.uint8).reshape(pixels.rows * pixels.columns, -1)
-        for column in range(of_bytes.shape[1]):
-            segment = bytes(encode_segment(of_bytes[:, column].tobytes(), pixels.columns))
+        of_bytes = plane.view(np.uint8).reshape(pixels.rows, pixels.columns, -1)
+        for byte in range(of_bytes.shape[2]):
+            rows = np.ascontiguousarray(of_bytes[:, :, byte])
+            segment = bytes(imagecodecs.packbits_encode(rows, axis=-1))
             segments.append(segment + b"\0" * (len(segment) % 2))
     offsets = np.cumsum([4 * _RLE_HEADER, *map(len, segments)])[:-1].tolist()
     unused = [0] * (_RLE_HEADER - 1 - len(segments))
