@@ -193,4 +193,4 @@ def _of_studies(rule: Rule, column: str) -> Rule:
         )
         return study.in_(having)
 
-    return Rule(expression, Selectivity.FEW)
+    return Rule(expression, Selectivity.RANGE)  # many studies may have the same value

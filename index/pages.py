@@ -209,7 +209,10 @@ def _matches(shape: PageShape) -> tuple[list[Level], Any, list[Any]]:
         return [Level.SERIES], Series.study, where
     tables = _tables(shape)
     key: Any = KEYS[shape.level]
-    if shape.walk is Walk.SORTED or shape.narrowest is Selectivity.FEW:
+    is_hidden = shape.walk is Walk.SORTED or shape.narrowest is Selectivity.FEW
+    if shape.walk is Walk.FEW:  # below the first table the key is no temptation but a help
+        is_hidden = tables[0] is shape.level
+    if is_hidden:
         key += SQL("0")
     where = [*_links(tables), _within(shape, MODELS[tables[0]])]
     where += [_expression(shape, each, tables[0]) for each in shape.conditions]

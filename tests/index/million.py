@@ -15,6 +15,8 @@ INSTANCES = 200 * BLOCKS + LARGE
 
 STUDY_UID, SERIES_UID, SOP_UID = "1.2.840.99999.1.", "1.2.840.99999.2.", "1.2.840.99999.3."
 """Each UID ends with the number of its row."""
+EXTERNAL = 0x00191201
+"""Tag of an external attribute that all studies have."""
 
 _PARTITION = "CASE WHEN {block} % 10 = 9 THEN 2 ELSE 1 END"
 _DATE = """CAST({first} + {block} / 500 * 10000 + ({block} / 42 % 12 + 1) * 100 + n % 28 + 1
@@ -44,6 +46,11 @@ _SERIES = f"""
         END,
         {_DATE.format(first=20150000, block="{block}")}, 'model ' || (n % 30), {{{{members}}}}
     FROM {{{{numbers}}}}""".format(block="((n - 1) / 5)", place="((n - 1) % 5)")
+_EXTERNAL = f"""
+    INSERT INTO external_attribute (study_id, tag, partition_id, vr, value, element)
+    SELECT id, {EXTERNAL}, partition_id, 'LO',
+        CASE WHEN id % 5000 = 9 THEN 'rare' ELSE 'common' END, {{members}}
+    FROM study"""
 _ANSWER = """
     INSERT INTO answer (digest, v1, v2) SELECT {digest}, {members}, {members} FROM {numbers}"""
 _INSTANCE = """
@@ -71,7 +78,13 @@ _INSTANCE = """
     studies=STUDIES,
     series=SERIES,
 )
-_STATEMENTS = ((_STUDY, STUDIES), (_SERIES, SERIES), (_ANSWER, SERIES), (_INSTANCE, INSTANCES))
+_STATEMENTS = (
+    (_STUDY, STUDIES),
+    (_EXTERNAL, 1),
+    (_SERIES, SERIES),
+    (_ANSWER, SERIES),
+    (_INSTANCE, INSTANCES),
+)
 _NUMBERS = """(
     WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})
     SELECT n FROM number
@@ -80,10 +93,10 @@ _NUMBERS = """(
 _INDEXES = {
     "sqlite": """
         SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL
-        AND tbl_name IN ('study', 'series', 'instance')""",
+        AND tbl_name IN ('study', 'series', 'instance', 'external_attribute')""",
     "postgresql": """
         SELECT indexname, indexdef FROM pg_indexes WHERE indexdef LIKE 'CREATE INDEX%'
-        AND tablename IN ('study', 'series', 'instance')""",
+        AND tablename IN ('study', 'series', 'instance', 'external_attribute')""",
 }
 _UNCHECKED = {
     "sqlite": ("PRAGMA foreign_keys = 0", "PRAGMA synchronous = 0"),

@@ -1,5 +1,6 @@
 """External metadata: how they come, are found, and go."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -235,4 +236,4 @@ def test_a_search_uses_the_index_of_values(index):
     ((sql, values),) = statements
     plan = " ".join(row[-1] for row in execute(f"EXPLAIN QUERY PLAN {sql}", values))
     assert "external_attribute_by_value" in plan
-    assert "SCAN" not in plan.replace("SCAN page", "")
+    assert "SCAN" not in re.sub(r"SCAN (page|few|\(subquery)", "", plan)

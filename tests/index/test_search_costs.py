@@ -8,6 +8,7 @@ import pytest
 
 from index import matching, schema
 from index.database import Index, open_index
+from index.external import external_condition
 from index.matching import Condition
 from index.search import Level, Part, count_instances, count_series
 from tests.index import million
@@ -123,6 +124,10 @@ def uids(root: str, *numbers: int) -> Condition:
     return matching.uid_list(f"{root}{number}" for number in numbers)
 
 
+def external(value: str) -> Condition:
+    return external_condition(1, million.EXTERNAL, [("LO", "value", VALUE(value))])
+
+
 CLASS = "1.2.840.10008.5.1.4.1.1."
 CT_STUDY, CT_SERIES = f"{STUDY_UID}4001", f"{SERIES_UID}5001"
 OF_LARGE = f"{STUDY_UID}{STUDIES}", f"{SERIES_UID}{million.SERIES}"
@@ -181,6 +186,7 @@ FEW = {
     "modality of a patient": series(patient_id=VALUE("p3919"), modality=VALUE("ct")),
     "instances of a patient": instances(patient_id=VALUE("p7")),
     "instances of a rare modality": instances(modality=VALUE("xa")),
+    "external value of few studies": studies(study_id=external("rare")),
     "class and modality of a study": instances(
         CT_STUDY, sop_class_uid=uids(CLASS, 2), modality=VALUE("ct")
     ),
@@ -196,6 +202,7 @@ MANY = {
     "series since a date": series(study_date=EVER),
     "modalities in study": studies(modalities_in_study=matching.any_of([VALUE("ct"), VALUE("mr")])),
     "series of a modality in study": series(modalities_in_study=VALUE("ct")),
+    "instances of studies with an external value": instances(study_id=external("rare")),
     "instances of a date": instances(study_date=DAY),
     "instances since a date": instances(study_date=EVER),
     "instances of part of all names": instances(patient_name=PART("*mil*")),
@@ -215,6 +222,8 @@ STUDY_BY_STUDY = {
     "words of few names": studies(patient_name_words=words("giv family777")),
     "words of no name": studies(patient_name_words=words("zz")),
     "instances of part of no name": instances(patient_name=PART("*zz*")),
+    "instances of studies with a common external value": instances(study_id=external("common")),
+    "common external value": studies(study_id=external("common")),
     "until a date": studies(study_date=DATES(None, "20190314")),
     "modality in study since a date": studies(modalities_in_study=VALUE("ct"), study_date=EVER),
     "rare modality in study since a date": studies(
