@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dicomweb.errors import NotAcceptable, UnsupportedMediaType
+from dicomweb.video import MP4, MPEG2, VIDEO
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
@@ -53,6 +54,11 @@ NATIVE_LITTLE_ENDIAN = frozenset({
 })  # fmt: skip
 """Transfer syntaxes whose frames are the same bytes (PS3.5 8.1)."""
 
+_OLDER_NAMES = {
+    "image/x-dicom-rle": "image/dicom-rle", "image/x-jls": "image/jls", "image/jhc": "image/jphc",
+}  # fmt: skip
+"""Names that clients use for media types of PS3.18 Table 8.7.3-5."""
+
 # A quoted string that is never closed goes to the end, so that any text is scanned once.
 _QUOTED = r'"(?:[^"\\]|\\.)*+"?'
 _LIST_MEMBERS = re.compile(rf'(?:[^,"]|{_QUOTED})++')
@@ -80,6 +86,16 @@ class MediaType:
         except ValueError:
             return 1.0
         return quality if 0 <= quality <= 1 else 1.0
+
+    @property
+    def content(self) -> str:
+        """The media type of the parts of a message, or of that which comes alone."""
+        name = self.parameters.get("type", "").lower() if self.name == MULTIPART else self.name
+        return _OLDER_NAMES.get(name, name)
+
+    def includes(self, media_type: str) -> bool:
+        """Whether the content may be of a media type: of that one, or of ``image/*`` and so on."""
+        return self.content in {ANYTHING, media_type, f"{media_type.partition('/')[0]}/*"}
 
     @property
     def boundary(self) -> bytes:
@@ -247,18 +263,15 @@ class Offer:
 
     def _meeting(self, member: MediaType) -> list[Representation]:
         multipart = member.name in {MULTIPART, ANYTHING}
-        name = (
-            member.parameters.get("type", "").lower() if member.name == MULTIPART else member.name
-        )
-        forms = [form for form in self.forms if form.multipart == multipart]
-        anything = name == ANYTHING
-        form = next((form for form in forms if anything or form.media_type == name), None)
-        if form is None:
-            return []
         wanted = member.parameters.get("transfer-syntax")
-        syntaxes = (wanted,) if wanted else (AS_STORED,) if anything else form.defaults
-        quality = member.quality
-        return [Representation(form, uid, quality) for uid in syntaxes if form.may_have(uid)]
+        anything = (AS_STORED,) if member.content == ANYTHING else None
+        return [
+            Representation(form, syntax, member.quality)
+            for form in self.forms
+            if form.multipart == multipart and member.includes(form.media_type)
+            for syntax in ((wanted,) if wanted else anything or form.defaults)
+            if form.may_have(syntax)
+        ]
 
 
 def choices(acceptable: Sequence[Representation], stored: Collection[str]) -> list[Representation]:
@@ -307,6 +320,12 @@ def _frames(media_type: str, carries: tuple[str, ...]) -> Form:
     return Form(media_type, True, (AS_STORED, carries[0]), each, made=each & MADE)
 
 
+def _video(media_type: str) -> Form:
+    """Streams that are one frame each, as stored."""
+    carries = frozenset(uid for uid, name in VIDEO.items() if name == media_type)
+    return Form(media_type, True, (AS_STORED,), carries, made=frozenset())
+
+
 JPEG = "image/jpeg"
 PNG = "image/png"
 GIF = "image/gif"
@@ -314,7 +333,6 @@ JP2 = "image/jp2"
 IMAGES = (JPEG, PNG, GIF, JP2)
 """Rendered images; the first answers a request that takes anything."""
 DOCUMENT = "application/pdf"
-MP4 = "video/mp4"
 RENDERED = (*IMAGES, DOCUMENT, MP4)
 """Rendered instances (PS3.18 8.7.4): images, and what is stored in a format of the web."""
 
@@ -336,6 +354,8 @@ FRAMES = Offer(
             "image/jpeg",
             (JPEG_LOSSLESS_FIRST_ORDER, JPEG_BASELINE, JPEG_EXTENDED, JPEG_LOSSLESS),
         ),
+        _video(MP4),
+        _video(MPEG2),
     )
 )
 """Frames: as they are stored, uncompressed, or compressed without loss (PS3.18 Tables

@@ -1,8 +1,9 @@
 """Transfer syntaxes whose Pixel Data is one stream, whatever Number of Frames says (PS3.5 8.2)."""
 
-from dicomweb.media import MP4, OCTET_STREAM
-
 MPEG2 = "video/mpeg2"
+MP4 = "video/mp4"
+OTHER = "application/octet-stream"
+"""Of those that have no media type of their own."""
 
 # fmt: off
 VIDEO = {
@@ -13,8 +14,8 @@ VIDEO = {
     "1.2.840.10008.1.2.4.104": MP4, "1.2.840.10008.1.2.4.104.1": MP4,
     "1.2.840.10008.1.2.4.105": MP4, "1.2.840.10008.1.2.4.105.1": MP4,
     "1.2.840.10008.1.2.4.106": MP4, "1.2.840.10008.1.2.4.106.1": MP4,
-    "1.2.840.10008.1.2.4.107": OCTET_STREAM,  # HEVC
-    "1.2.840.10008.1.2.4.108": OCTET_STREAM,
+    "1.2.840.10008.1.2.4.107": OTHER,  # HEVC
+    "1.2.840.10008.1.2.4.108": OTHER,
 }
 # fmt: on
 """The media type of each (PS3.18 Table 8.7.3-5)."""

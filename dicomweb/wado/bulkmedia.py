@@ -13,13 +13,12 @@ from dicomweb.media import (
     MediaType,
     Offer,
 )
-from dicomweb.video import VIDEO
 
 DOCUMENTS = ("application/pdf", "model/stl", "model/obj", "model/mtl")
 """Media types that an encapsulated document may be sent in. Others, such as text/xml, may hold
 scripts that a browser would run as this service's own: they are sent as octets."""
 
-_FRAME_TYPES = {uid: form.media_type for form in FRAMES.forms for uid in form.carries or ()} | VIDEO
+_FRAME_TYPES = {uid: form.media_type for form in FRAMES.forms for uid in form.carries or ()}
 _ALL = tuple(dict.fromkeys((OCTET_STREAM, *DOCUMENTS, *_FRAME_TYPES.values())))
 
 BULKDATA = Offer(
@@ -60,21 +59,14 @@ def choose(
         wanted = member.parameters.get("transfer-syntax", AS_STORED)
         if not (transfer_syntaxes is None or wanted == AS_STORED or wanted in transfer_syntaxes):
             continue
-        name, multipart = member.name, member.name == ANYTHING and not single
-        if name == MULTIPART:
-            name, multipart = member.parameters.get("type", "").lower(), True
+        multipart = member.name == MULTIPART or (member.name == ANYTHING and not single)
         if not (multipart or single):
             continue
         for media_type in media_types:
-            if _includes(name, media_type):
+            if member.includes(media_type):
                 return Form(media_type, multipart)
     offer = [f'{MULTIPART}; type="{media_type}"' for media_type in media_types]
     offer += media_types if single else ()
     raise NotAcceptable(
         f"Accept names nothing that is on offer. On offer, as stored: {', '.join(offer)}."
     )
-
-
-def _includes(media_range: str, media_type: str) -> bool:
-    """Whether a media type is the one named or within the range, such as ``video/*``."""
-    return media_range in {ANYTHING, media_type, f"{media_type.partition('/')[0]}/*"}

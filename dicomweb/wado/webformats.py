@@ -6,10 +6,10 @@ from dicomweb.caching import Conditions
 from dicomweb.frames import FrameTable
 from dicomweb.header import Header
 from dicomweb.items import Item
-from dicomweb.media import DOCUMENT, MP4
+from dicomweb.media import DOCUMENT
 from dicomweb.part10 import inflated_data_set
 from dicomweb.urls import Scope
-from dicomweb.video import MPEG2, VIDEO
+from dicomweb.video import MP4, MPEG2, VIDEO
 from dicomweb.wado.answer import Answer
 from dicomweb.wado.blobs import blob_key
 from dicomweb.wado.values import InBlob, InMemory, Value

@@ -26,6 +26,7 @@ JPEG_2000 = "1.2.840.10008.1.2.4.91"
 MPEG_2 = "1.2.840.10008.1.2.4.100"
 
 MULTIPART_DICOM = 'multipart/related; type="application/dicom"'
+MULTIPART_MPEG_2 = 'multipart/related; type="video/mpeg2"'
 MULTIPART_OCTETS = 'multipart/related; type="application/octet-stream"'
 
 
@@ -343,6 +344,55 @@ def test_compressed_frames_come_in_the_media_type_they_are_stored_in(media_type,
     assert chosen(FRAMES, form, stored) == (form, "*")
     assert chosen(FRAMES, f"{form}; transfer-syntax=*", stored) == (form, "*")
     assert chosen(FRAMES, f"{form}; transfer-syntax={stored}", stored) == (form, stored)
+
+
+@pytest.mark.parametrize(
+    ("older", "media_type"),
+    [
+        ("image/x-dicom-rle", "image/dicom-rle"),
+        ("image/x-jls", "image/jls"),
+        ("image/jhc", "image/jphc"),
+    ],
+)
+def test_names_that_clients_use_are_understood(older, media_type):
+    asked, form = (f'multipart/related; type="{name}"' for name in (older, media_type))
+    uid = FRAMES.acceptable(form, None)[-1].transfer_syntax
+    assert chosen(FRAMES, asked, uid) == (form, "*")
+    assert chosen(FRAMES, f"{asked}; transfer-syntax={uid}", EXPLICIT) == (form, uid)
+
+
+@pytest.mark.parametrize(
+    ("header", "stored", "expected"),
+    [
+        ('multipart/related; type="image/*"', JPEG, ('multipart/related; type="image/jpeg"', "*")),
+        (
+            'multipart/related; type="image/*"; transfer-syntax=*',
+            "1.2.840.10008.1.2.5",
+            ('multipart/related; type="image/dicom-rle"', "*"),
+        ),
+        (
+            'multipart/related; type="image/*"',
+            EXPLICIT,
+            ('multipart/related; type="image/jp2"', JPEG_2000_LOSSLESS),
+        ),
+        (
+            f'multipart/related; type="*/*"; transfer-syntax={JPEG_2000_LOSSLESS}',
+            JPEG,
+            ('multipart/related; type="image/jp2"', JPEG_2000_LOSSLESS),
+        ),
+        ('multipart/related; type="video/*"', MPEG_2, (MULTIPART_MPEG_2, "*")),
+        (MULTIPART_MPEG_2, MPEG_2, (MULTIPART_MPEG_2, "*")),
+        (f"{MULTIPART_MPEG_2}; transfer-syntax={MPEG_2}", MPEG_2, (MULTIPART_MPEG_2, MPEG_2)),
+        ("application/*", EXPLICIT, ("application/octet-stream", EXPLICIT)),
+    ],
+)
+def test_a_range_of_media_types_means_any_of_them_that_can_be_had(header, stored, expected):
+    assert chosen(FRAMES, header, stored) == expected
+
+
+def test_a_video_is_never_made():
+    with pytest.raises(NotAcceptable, match="which is as stored"):
+        chosen(FRAMES, MULTIPART_MPEG_2, EXPLICIT)
 
 
 @pytest.mark.parametrize(

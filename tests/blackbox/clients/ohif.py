@@ -86,7 +86,7 @@ def fill(url: str) -> Archive:
         report=sample("test-SR.dcm", **study, Modality="SR", SeriesNumber=2),
         segmentation=sample("liver_1frame.dcm", **study, Modality="SEG", SeriesNumber=3),
         document=document,
-        video=_video(**study, SeriesNumber=5),
+        video=video(**study, SeriesNumber=5),
         waveform=sample("waveform_ecg.dcm", **study, Modality="ECG", SeriesNumber=6),
         palette=sample("examples_palette.dcm", **study, Modality="US", SeriesNumber=7),
         prior=dataset(**person, StudyDate="20200101", Modality="CR"),
@@ -98,7 +98,7 @@ def fill(url: str) -> Archive:
     return archive
 
 
-def _video(**attributes) -> Dataset:
+def video(**attributes) -> Dataset:
     ds = with_pixels(
         dataset(MPEG_4, SOPClassUID=VideoPhotographicImageStorage, Modality="XC", **attributes),
         frames=250,
