@@ -66,6 +66,9 @@ _DELETE_EMPTY_SERIES = Statement(
         ~fn.EXISTS(Instance.select(Instance.watermark).where(Instance.series == Series.id)),
     )
 )
+_REVISE = Statement(
+    lambda _: Study.update(revision=Study.revision + 1).where(Study.id == parameter())
+)
 _DELETE_EMPTY_STUDY = Statement(
     lambda _: Study.delete().where(
         Study.id == parameter(),
@@ -99,6 +102,7 @@ def _delete(index: Index, reference: Reference, blob_key: BlobKey) -> int:
     index.fetch(_DELETE_INSTANCES[reference.level], key)
     index.fetch(_DELETE_EMPTY_SERIES, study_id)
     index.fetch(_DELETE_EMPTY_STUDY, study_id)
+    index.fetch(_REVISE, study_id)
     queue_for_removal(
         index, [blob_key(study, series, sop, watermark) for *_, watermark, series, sop in found]
     )

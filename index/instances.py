@@ -72,10 +72,11 @@ class Version(NamedTuple):
     watermark: int  # the highest
     instances: int
     revision: int
-    """How often instances of the study were replaced. An upload that began before the newest
-    instance was stored has a lower watermark: should it replace another, only this tells."""
+    """How often instances of the study were replaced or deleted. An upload that began before the
+    newest instance was stored has a lower watermark: should it take the place of another, neither
+    the highest watermark nor the number of instances tells, and entity tags have no more."""
     checksum: int
-    """Of all watermarks: tells the same should it become visible while another instance goes."""
+    """Of all watermarks: tells it of what is under a reference, whatever else is in its study."""
 
     @classmethod
     def of(cls, watermarks: Sequence[int], revision: int = 0) -> Self:

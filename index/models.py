@@ -52,7 +52,7 @@ class Study(IndexModel):
     referring_physician_name_words = CharField(255, null=True)
     patient_birth_date = CharField(8, null=True)  # (0010,0030) DA
     attributes = BlobField()  # DICOM JSON object: latest value of each study attribute of v2
-    revision = IntegerField()  # how many transactions have replaced instances of it
+    revision = IntegerField()  # how many transactions replaced or deleted instances of it
 
     class Meta:
         indexes = ((("partition", "study_instance_uid"), True),)
