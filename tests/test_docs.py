@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 
 from dicomweb.settings import Settings
-from dicomweb.versions import VERSIONS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")]
@@ -69,17 +68,6 @@ def test_every_command_is_documented_with_its_options_and_nothing_else_is(routes
         for parameter in command.params:
             for option in parameter.opts:
                 assert f"`{option}`" in sections[name], (name, option)
-
-
-def test_every_route_is_in_the_conformance_statement(routes: Flask):
-    text = (ROOT / "docs/conformance.md").read_text()
-    prefix = f"/{VERSIONS[-1].segments[0]}"
-    for rule in routes.url_map.iter_rules():
-        path = re.sub(r"<(?:[a-z]+:)?([a-z]+)>", r"{\1}", rule.rule)
-        if "/partitions/{partition}" in path or not path.startswith((prefix + "/", "/health")):
-            continue
-        for method in rule.methods - {"HEAD", "OPTIONS"}:
-            assert f"| {method} | `{path.removeprefix(prefix)}` |" in text, (method, path)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
