@@ -97,8 +97,7 @@ class MediaType:
         """Whether the content may be of a media type: of that one, or of ``image/*`` and so on."""
         return self.content in {ANYTHING, media_type, f"{media_type.partition('/')[0]}/*"}
 
-    @property
-    def boundary(self) -> bytes:
+    def require_boundary(self) -> bytes:
         """The boundary of a message of several parts.
 
         :raise UnsupportedMediaType: it is missing or malformed.

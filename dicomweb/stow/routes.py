@@ -61,6 +61,7 @@ def body_type() -> MediaType:
             f"The content type '{given[:100]}' cannot be stored. Send {DICOM}, or "
             f'{MULTIPART}; type="{DICOM}"; boundary=... with one instance in each part.'
         )
+    content.require_boundary()
     if "start" in content.parameters:
         raise BadRequest("The start parameter in multipart/related request is not supported.")
     return content
@@ -83,7 +84,7 @@ def _external(scope: Scope) -> tuple[NewExternal, ...]:
 
 def _parts(scope: Scope, content: MediaType) -> Generator[Part | SpooledPart, None, None]:
     """The instances of the body: views of it if it is small, else one after another."""
-    boundary = content.boundary if content.name == MULTIPART else None
+    boundary = content.require_boundary() if content.name == MULTIPART else None
     body = _buffered(scope)
     directory = scope.archive.blobs.upload_directory
     limit = scope.archive.settings.max_request_bytes

@@ -67,7 +67,7 @@ def test_what_is_no_media_type_is_not_taken_for_one(value):
     ],
 )
 def test_the_boundary_of_a_message_is_read(value, boundary):
-    assert parse_media_type(value).boundary == boundary
+    assert parse_media_type(value).require_boundary() == boundary
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_boundary_of_a_message_is_read(value, boundary):
 )
 def test_a_message_without_a_proper_boundary_is_unsupported(boundary):
     with pytest.raises(UnsupportedMediaType, match="needs a boundary"):
-        _ = parse_media_type(f"multipart/related{boundary}").boundary
+        parse_media_type(f"multipart/related{boundary}").require_boundary()
 
 
 def test_commas_and_semicolons_inside_quotes_do_not_separate():

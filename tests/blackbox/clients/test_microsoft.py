@@ -134,7 +134,7 @@ def test_the_tutorials_retrieve_search_and_delete(session, url, datasets):
         return answer
 
     def parts(answer: requests.Response) -> list[bytes]:
-        boundary = parse_media_type(answer.headers["Content-Type"]).boundary
+        boundary = parse_media_type(answer.headers["Content-Type"]).require_boundary()
         return [bytes(part.data) for part in split(answer.content, boundary)]
 
     whole = 'multipart/related; type="application/dicom"; transfer-syntax=*'

@@ -246,7 +246,10 @@ def test_a_malformed_study_uid_in_the_url_is_refused(post, archive):
 
 
 def test_a_wrong_content_type_is_told_before_a_malformed_uid_and_that_before_a_wrong_accept(post):
-    assert post(b"", "text/plain", "studies/x", Accept="text/html").status_code == 415
+    for content_type in ("text/plain", "multipart/related"):
+        answer = post(b"", content_type, "studies/x", Accept="text/html")
+        assert answer.status_code == 415
+        assert "boundary" in answer.text
     assert post(b"", DICOM, "studies/x", Accept="text/html").status_code == 400
     assert post(b"", DICOM, "studies/1.2", Accept="text/html").status_code == 406
 
@@ -257,8 +260,9 @@ def test_a_wrong_content_type_is_told_before_a_wrong_partition_and_makes_none(
     settings = archive.settings.model_copy(update={"partitions": True})
     object.__setattr__(archive, "settings", settings)
     for path in ("partitions/fresh/studies", "partitions/$/studies", "studies"):
-        answer = client.post(f"/{version}/{path}", data=b"", content_type="text/plain")
-        assert answer.status_code == 415, path
+        for content_type in ("text/plain", "multipart/related"):
+            answer = client.post(f"/{version}/{path}", data=b"", content_type=content_type)
+            assert answer.status_code == 415, path
     assert [partition.name for partition in archive.partitions.list()] == ["Microsoft.Default"]
 
 

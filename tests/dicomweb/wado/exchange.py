@@ -23,7 +23,7 @@ def parts(answer: TestResponse) -> list[tuple[str, bytes]]:
     media_type = parse_media_type(answer.headers["Content-Type"])
     assert media_type.name == "multipart/related"
     assert int(answer.headers.get("Content-Length", len(answer.data))) == len(answer.data)
-    found = split(answer.data, media_type.boundary)
+    found = split(answer.data, media_type.require_boundary())
     for part in found:
         assert parse_media_type(part.content_type).name == media_type.parameters["type"]
     return [(part.content_type, bytes(part.data)) for part in found]
