@@ -58,7 +58,7 @@ CONFIG = {
     "checks": {"enabled": False} | {check: {"enabled": True} for check in CHECKS},
 }
 BOUNDED = settings(
-    max_examples=15,
+    max_examples=10,
     derandomize=True,
     deadline=None,
     database=None,
