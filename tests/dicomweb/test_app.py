@@ -184,7 +184,7 @@ def test_every_failure_of_a_floor_below_is_in_the_map():
 
     for family in (IndexFailure, StorageError):
         for error in (family, *family.__subclasses__()):
-            assert errors.status_and_message(error("x"))[0] in {424, 500, 503}
+            assert errors.status_and_message(error.__new__(error))[0] in {424, 500, 503}
     assert errors.status_and_message(SettingsError("x"))[0] == 503
 
 
