@@ -1,12 +1,11 @@
-"""The requests of dcmjs' dicomweb-client (npm, 0.11), and what it makes of the answers.
-
-The Accept values that need another transfer syntax than the stored one have tests of their own.
-"""
+"""The requests of dcmjs' dicomweb-client (npm, 0.11), and what it makes of the answers."""
 
 import uuid
+from io import BytesIO
 
 import pytest
 import requests
+from pydicom import dcmread
 
 from tests.blackbox.clients.browser import parts
 from tests.blackbox.clients.pictures import opened
@@ -15,6 +14,7 @@ from tests.datasets import encoded
 from tests.dicomweb.wado.exchange import path
 
 JSON = "application/dicom+json"
+EXPLICIT = "1.2.840.10008.1.2.1"
 DICOM = 'multipart/related; type="application/dicom"'
 OCTETS = 'multipart/related; type="application/octet-stream"'
 
@@ -23,7 +23,7 @@ OCTETS = 'multipart/related; type="application/octet-stream"'
 def image(server):
     """An image with two frames of 16 bits."""
     ds = sample("rtdose.dcm")
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    ds.file_meta.TransferSyntaxUID = EXPLICIT
     store(f"{server.url}/v2", ds)
     return ds
 
@@ -45,7 +45,21 @@ def get(url):
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_instances_are_retrieved_without_a_transfer_syntax(get, image, level):
     (part,) = parts(get(path(image, level), DICOM))
-    assert part == ("application/dicom", "1.2.840.10008.1.2.1", encoded(image))
+    assert part == ("application/dicom", EXPLICIT, encoded(image))
+
+
+def test_what_is_compressed_comes_decoded(get, url):
+    """It names no transfer syntax, which means Explicit VR Little Endian."""
+    ds = sample("SC_rgb_rle_2frame.dcm")
+    store(url, ds)
+    frames = [frame.tobytes() for frame in ds.pixel_array]
+    found = parts(get(f"{path(ds)}/frames/2,1", OCTETS))
+    assert [part.data for part in found] == frames[::-1]
+    assert {part.transfer_syntax for part in found} == {EXPLICIT}
+    for level in (1, 2, 3):
+        (part,) = parts(get(path(ds, level), DICOM))
+        assert part.transfer_syntax == EXPLICIT
+        assert dcmread(BytesIO(part.data)).PixelData == b"".join(frames)
 
 
 @pytest.mark.parametrize("numbers", [[1], [3, 1, 2], list(range(1, 16))])
@@ -56,7 +70,7 @@ def test_frames_are_retrieved_as_octets(get, image, numbers):
     assert [part.data for part in found] == [
         image.PixelData[(number - 1) * size : number * size] for number in numbers
     ]
-    assert {part[:2] for part in found} == {("application/octet-stream", "1.2.840.10008.1.2.1")}
+    assert {part[:2] for part in found} == {("application/octet-stream", EXPLICIT)}
 
 
 @pytest.mark.parametrize("accept", [OCTETS, f'multipart/related; type="application/pdf", {OCTETS}'])

@@ -1,10 +1,13 @@
 """dicomweb-client retrieves instances and frames, whatever they are stored in."""
 
+from copy import deepcopy
+
 import numpy as np
 import openjpeg
 import pytest
 import requests
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
     ExplicitVRLittleEndian,
@@ -12,10 +15,11 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
+    generate_uid,
 )
 
 from tests.blackbox.clients.ohif import MP4, video
-from tests.blackbox.clients.samples import IMAGES, sample, store
+from tests.blackbox.clients.samples import IMAGES, as_file, sample, store
 
 EXPLICIT = ("application/dicom", ExplicitVRLittleEndian)
 OCTETS = ("application/octet-stream", ExplicitVRLittleEndian)
@@ -67,9 +71,24 @@ def test_a_study_of_many_transfer_syntaxes_comes_in_explicit_little_endian(dicom
     assert_same_images(explicit, images)
 
 
+def test_any_number_of_instances_comes_in_explicit_little_endian(dicomweb):
+    first = sample("MR_small_implicit.dcm")
+    count = 150
+    copies = []
+    for _ in range(count):
+        copies.append(deepcopy(first))
+        copies[-1].SOPInstanceUID = generate_uid()
+    answer = dicomweb.store_instances(map(as_file, copies), first.StudyInstanceUID)
+    assert len(answer.ReferencedSOPSequence) == count
+    found = list(dicomweb.iter_study(first.StudyInstanceUID))
+    assert {ds.file_meta.TransferSyntaxUID for ds in found} == {ExplicitVRLittleEndian}
+    assert {ds.SOPInstanceUID for ds in found} == {ds.SOPInstanceUID for ds in copies}
+    assert {ds.PixelData for ds in found} == {first.PixelData}
+
+
 def test_an_instance_comes_as_it_is_stored_or_as_asked_for(dicomweb, images):
     for ds in images.values():
-        (stored,) = (dicomweb.retrieve_instance(*place(ds)),)
+        stored = dicomweb.retrieve_instance(*place(ds))
         assert stored.file_meta.TransferSyntaxUID == ds.file_meta.TransferSyntaxUID
         assert stored.PixelData == ds.PixelData
         explicit = dicomweb.retrieve_instance(*place(ds), media_types=(EXPLICIT,))
@@ -105,12 +124,10 @@ def test_a_transfer_syntax_that_is_never_made_is_an_error(dicomweb, images):
 
 
 def test_frames_come_as_they_are_stored_by_default(dicomweb, images):
-    from pydicom.encaps import get_frame
-
-    for name, ds in images.items():
+    for ds in images.values():
         found = dicomweb.retrieve_instance_frames(*place(ds), [1])
         assert found == list(dicomweb.iter_instance_frames(*place(ds), [1]))
-        if ds.file_meta.TransferSyntaxUID.is_compressed and name != "deflated":
+        if ds.file_meta.TransferSyntaxUID.is_encapsulated:
             count = ds.get("NumberOfFrames", 1)
             assert bytes(found[0]) == get_frame(ds.PixelData, 0, number_of_frames=count)
         else:

@@ -1,7 +1,10 @@
 """OHIF shows what is in a study, request by request (3.13)."""
 
+from io import BytesIO
+
 import pytest
 from PIL import Image
+from pydicom import dcmread
 
 from tests.blackbox.clients.browser import DOCUMENT, IMAGE, VIDEO, parts
 from tests.blackbox.clients.ohif import MP4, PDF
@@ -16,6 +19,8 @@ PIXELS = [
     'multipart/related; type="application/octet-stream"; transfer-syntax="*"',
     'multipart/related; type="application/octet-stream"; transfer-syntax=*',
 ]
+DICOM = 'multipart/related; type="application/dicom"'
+EXPLICIT = "1.2.840.10008.1.2.1"
 OCTETS = 'multipart/related; type="application/octet-stream"'
 MICROSCOPY = ", ".join(
     f'multipart/related; type="{media_type}"; transfer-syntax={syntax}'
@@ -154,9 +159,20 @@ def test_a_video_comes_from_its_bulk_value(browser, archive, bulk):
         assert answer.content == MP4
 
 
+def test_an_image_with_many_frames_comes_whole_and_decoded(browser, archive):
+    """Instead of asking for its frames one by one, as is done for segmentations."""
+    for ds in archive.images.values():
+        (part,) = parts(browser.get(path(ds), DICOM))
+        assert (part.content_type, part.transfer_syntax) == ("application/dicom", EXPLICIT)
+        found = dcmread(BytesIO(part.data))
+        assert found.SOPInstanceUID == ds.SOPInstanceUID
+        samples = ds.Rows * ds.Columns * ds.SamplesPerPixel * ds.get("NumberOfFrames", 1)
+        assert len(found.PixelData) == samples * ds.BitsAllocated // 8
+
+
 def test_a_segmentation_comes_whole_and_its_frame_as_bulk_value(browser, archive, bulk):
     ds = archive.segmentation
-    (part,) = parts(browser.get(path(ds), 'multipart/related; type="application/dicom"'))
+    (part,) = parts(browser.get(path(ds), DICOM))
     assert part.content_type == "application/dicom"
     assert part.data == encoded(ds)
     (frame,) = parts(browser.get(bulk(ds, "7FE00010"), OCTETS))

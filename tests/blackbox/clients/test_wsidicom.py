@@ -95,12 +95,15 @@ def test_the_metadata_of_a_slide_become_a_data_set_without_bulk_values(dicomweb,
 
 
 def test_tiles_come_one_by_one(tiles, level):
-    for number in (1, TILES // 2, TILES):
+    for number in range(1, TILES + 1, 3):
         (found,) = tiles(level, [number], JPEG)
-        assert opened(found) == opened(tile(number))
+        assert found.rstrip(b"\0") == tile(number)
+    assert opened(found).size == (TILE, TILE)
 
 
-@pytest.mark.parametrize("numbers", [range(1, TILES + 1), range(TILES, 0, -7), [5, 5, 1]])
+@pytest.mark.parametrize(
+    "numbers", [range(1, TILES + 1), [*range(1, TILES + 1)] * 7, range(TILES, 0, -7), [5, 5, 1]]
+)
 def test_tiles_come_in_long_lists_and_in_the_order_asked_for(tiles, level, numbers):
     found = tiles(level, list(numbers), JPEG)
     assert [frame.rstrip(b"\0") for frame in found] == [tile(number) for number in numbers]
