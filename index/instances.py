@@ -75,14 +75,11 @@ class Version(NamedTuple):
     """How often instances of the study were replaced or deleted. An upload that began before the
     newest instance was stored has a lower watermark: should it take the place of another, neither
     the highest watermark nor the number of instances tells, and entity tags have no more."""
-    checksum: int
-    """Of all watermarks: tells it of what is under a reference, whatever else is in its study."""
 
     @classmethod
     def of(cls, watermarks: Sequence[int], revision: int = 0) -> Self:
         """The version of a study or series whose instances have these watermarks."""
-        checksum = sum(watermark & _CHECKSUM_BITS for watermark in watermarks)
-        return cls(max(watermarks), len(watermarks), revision, checksum)
+        return cls(max(watermarks), len(watermarks), revision)
 
     @classmethod
     def of_instances(cls, found: Collection[StoredInstance]) -> Self:
@@ -90,8 +87,6 @@ class Version(NamedTuple):
         (revision,) = {one.study_revision for one in found}
         return cls.of([one.watermark for one in found], revision)
 
-
-_CHECKSUM_BITS = (1 << 40) - 1  # the sum of eight million such numbers fits a database's integer
 
 _COLUMNS = (
     Instance.watermark,
@@ -138,7 +133,6 @@ _VERSION = _by_level(
             fn.MAX(Instance.watermark),
             fn.COUNT(Instance.watermark),
             fn.MAX(Study.revision),
-            fn.SUM(Instance.watermark.bin_and(_CHECKSUM_BITS)),
         ),
         level,
     )
@@ -208,10 +202,8 @@ def find(index: Index, reference: Reference) -> list[StoredInstance]:
 
 def version(index: Index, reference: Reference) -> Version | None:
     """What ETags are made of; None when nothing is stored under the reference."""
-    ((watermark, count, revision, checksum),) = index.fetch(
-        _VERSION[reference.level], *reference.values
-    )
-    return Version(watermark, count, revision, int(checksum)) if count else None
+    ((watermark, count, revision),) = index.fetch(_VERSION[reference.level], *reference.values)
+    return Version(watermark, count, revision) if count else None
 
 
 def headers(index: Index, reference: Reference) -> tuple[Version, list[bytes]] | None:

@@ -1,4 +1,3 @@
-import pytest
 
 from index import instances
 from index.instances import Reference, Version
@@ -23,15 +22,6 @@ def test_a_version_is_the_same_from_the_index_and_from_its_watermarks(index):
     stored(index, *watermarks)
     for reference in (STUDY, SERIES):
         assert instances.version(index, reference) == Version.of(watermarks)
-
-
-@pytest.mark.parametrize("watermark", [6, 7, 9])
-def test_an_older_instance_in_the_place_of_another_makes_another_version(index, watermark):
-    stored(index, 8, 10)
-    before = instances.version(index, STUDY)
-    after = Version.of([watermark, 10])
-    assert before[:2] == after[:2]
-    assert before != after
 
 
 def test_an_instance_is_found_with_its_header_and_frame_table(index):
