@@ -42,7 +42,7 @@ def do(server: Server, folder: Path):
 
 
 def test_every_line_for_the_console_does_what_it_says(do, server, folder):
-    assert CONSOLE.count("curl ") == 7
+    assert CONSOLE.count("curl ") == 8
 
     done = do("bash", "-c", STRICT + CONSOLE)
 
@@ -55,6 +55,7 @@ def test_every_line_for_the_console_does_what_it_says(do, server, folder):
     sample = SAMPLES["green-square"]
     assert (folder / "copy.dcm").read_bytes() == sample.read_bytes()
     assert (folder / "frame.raw").read_bytes() == dcmread(sample).PixelData
+    assert (folder / "square.png").read_bytes().startswith(b"\x89PNG")
     left = requests.get(f"{server.url}/v2/studies?PatientID=SAMPLE-1", timeout=10)
     assert (left.status_code, left.content) == (204, b"")
 
