@@ -1,4 +1,3 @@
-
 from index import instances
 from index.instances import Reference, Version
 from index.store import store_instances
