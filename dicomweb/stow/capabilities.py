@@ -12,7 +12,11 @@ from dicomweb.versions import ApiVersion
 def operations(api: ApiVersion, settings: Settings) -> Operations:
     """The store of any instances, and of those of one study."""
     reasons = ", ".join(f"{code.value} {code.name}" for code in FailureReason)
-    warnings = ", ".join(f"{code.value} {code.name}" for code in WarningReason)
+    warnings = ", ".join(
+        f"{code.value} {code.name}"
+        for code in WarningReason
+        if api.drops_invalid_optional or code is not WarningReason.ATTRIBUTES_DROPPED
+    )
     external = (
         f" Headers {STORE_HEADER}{{VR}}-{{tag}} give private attributes of the studies."
         if api.has_external_metadata

@@ -139,6 +139,9 @@ def test_what_differs_between_versions_differs(document, version):
     assert feed["limit"]["schema"]["maximum"] == {"v1": 100, "v2": 200}[version]
     answered = operation(document, "get", "/studies")["description"]
     assert ("StudyTime 00080030" in answered) == (version == "v1")
+    stored = operation(document, "post", "/studies")["responses"]["200"]["description"]
+    assert "45063 IMPLICIT_VR" in stored
+    assert ("1 ATTRIBUTES_DROPPED" in stored) == (version == "v2")
 
 
 def test_limits_are_those_of_the_settings(tmp_path):
