@@ -159,8 +159,16 @@ def _native(order: str) -> Callable[[bytes | memoryview, ImagePixels], Samples]:
 
 
 def in_little_endian(frame: bytes, pixels: ImagePixels) -> bytes:
-    """A native frame of Big Endian, read as for :func:`decode_frame`, in Little Endian."""
+    """A native frame of Big Endian, read as for :func:`decode_frame`, in Little Endian.
+
+    :raise NotDecodable: it does not consist of samples of whole words.
+    """
     size = max(pixels.bits_allocated // 8, 1)
+    if pixels.bits_allocated not in _DTYPES or len(frame) % size:
+        raise NotDecodable(
+            f"{len(frame)} bytes of samples with {pixels.bits_allocated} bits allocated cannot be "
+            "put into Little Endian."
+        )
     return np.frombuffer(frame, f">u{size}").astype(f"<u{size}").tobytes()
 
 

@@ -13,6 +13,9 @@ _TILE_PART = 0xFF90
 _TILE_PART_DATA = 0xFF93
 _END = 0xFFD9
 
+_TILE_PART_BYTES = 12
+"""Of the segment that a tile-part begins with, its marker included."""
+
 _SIZE = Struct(">HH8IH").unpack_from
 _MARKER = Struct(">HH").unpack_from
 _TILE_PART_LENGTH = Struct(">I").unpack_from
@@ -21,6 +24,9 @@ _BOX = Struct(">I4s").unpack_from
 _LARGE_BOX = Struct(">Q").unpack_from
 
 _MOST_LEVELS = 32
+_LEAST_TILE = 64 * 64
+_SMALL_TILES = 64
+"""So many tiles of less samples than that are not too many. A decoder takes 7 KB for each tile."""
 _LEAST_PRECINCT = 16
 """Samples along a side of a precinct that are not too few. Encoders make them of 64 and more; a
 decoder takes over a kilobyte for each."""
@@ -80,6 +86,8 @@ def require_moderate(codestream: bytes) -> None:
     if not width or not height:
         raise Malformed("the tiles of the JPEG 2000 codestream are empty")
     tiles = -(-(right - left) // width) * -(-(bottom - top) // height)
+    if tiles > _SMALL_TILES + (right - left) * (bottom - top) // _LEAST_TILE:
+        raise Malformed("the tiles of the JPEG 2000 codestream are too small")
     width, height = min(width, right), min(height, bottom)
     layers = 1
     packets = 0
@@ -123,6 +131,8 @@ def _coding_styles(codestream: bytes, count: int) -> Iterator[tuple[bool, bytes]
         if marker == _END:
             return
         if marker == _TILE_PART_DATA:
+            if tile_part + _TILE_PART_BYTES > at:
+                raise Malformed("a tile-part of the JPEG 2000 codestream is cut short")
             (length,) = _TILE_PART_LENGTH(codestream, tile_part + 6)
             if not length:
                 return

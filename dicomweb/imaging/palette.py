@@ -94,7 +94,10 @@ def segments(data: bytes, descriptor: Descriptor) -> NDArray[Any]:
                 break
             if len(found) >= descriptor.entries:
                 break
+            known = len(found)
             again = _segment(numbers, again, found)
+            if len(found) == known:  # could be repeated for hours
+                break
     return np.array(found[: descriptor.entries], f"<u{size}")
 
 

@@ -99,9 +99,9 @@ class Recoding:
             yield partial(self._recode, frame)
 
     def _recode(self, frame: bytes) -> bytes:
-        if self._swaps:
-            return in_little_endian(frame, self.pixels)
         try:
+            if self._swaps:
+                return in_little_endian(frame, self.pixels)
             decoded = decode_frame(frame, self.source, self.pixels, self.most_bytes)
             return encode_frame(decoded, self.target, self.encoded)
         except (NotDecodable, NotEncodable) as error:

@@ -6,7 +6,12 @@ from functools import cached_property
 
 from dicomweb.frames import FrameTable
 from dicomweb.header import Cut, Header
-from dicomweb.imaging.decode import DecodedFrame, NotDecodable, decode_frame
+from dicomweb.imaging.decode import (
+    DecodedFrame,
+    NotDecodable,
+    decode_frame,
+    decoded_interpretation,
+)
 from dicomweb.imaging.pixels import ImagePixels, image_pixels
 from dicomweb.media import EXPLICIT_VR_BIG_ENDIAN
 from dicomweb.part10 import inflated_data_set
@@ -37,10 +42,10 @@ class StoredImage:
         return image_pixels(self.header)
 
     def require_size(self, numbers: Sequence[int]) -> None:
-        """Let frames pass that together are not too large.
+        """Let frames pass that can be decoded as far as the header tells, and are not too large.
 
         :raise NotAnImage: the header does not say how large they are.
-        :raise NotDecodable: they are too large.
+        :raise NotDecodable: they cannot be decoded, or are too large.
         """
         decoded = self.pixels.decoded_bytes * len(numbers)
         stored = sum(length for number in numbers for _, length in self.table.ranges(number))
@@ -49,6 +54,7 @@ class StoredImage:
                 f"What is to be decoded has {max(decoded, stored)} bytes; the limit is "
                 f"{self.most_bytes}."
             )
+        decoded_interpretation(self.transfer_syntax_uid, self.pixels, self.most_bytes)
 
     def decoded(self, numbers: Iterable[int]) -> Iterator[DecodedFrame]:
         """Frames, one after the other.
@@ -58,7 +64,7 @@ class StoredImage:
         swapped = self.is_big_endian and self.pixels.words
         frames = read_frames(self.blobs, self.key, self.table, numbers, swapped_words=swapped)
         for frame in frames:
-            yield decode_frame(frame, self.transfer_syntax_uid, self.pixels)
+            yield decode_frame(frame, self.transfer_syntax_uid, self.pixels, self.most_bytes)
 
     def read_cut(self, cut: Cut) -> bytes:
         """A value that was left out of the header."""

@@ -1,11 +1,13 @@
 """Small frames that ask for much memory or work are refused before a codec sees them."""
 
 import resource
+from io import BytesIO
 from struct import pack
 
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import Image
 
 from dicomweb import media
 from dicomweb.imaging.decode import DecodedFrame, NotDecodable, decode_frame
@@ -70,12 +72,33 @@ def test_precincts_of_a_few_pixels_are_refused_in_headers_of_tiles_and_component
     assert "precincts" in refused(frame, media.JPEG_2000, LARGE)
 
 
-@pytest.mark.parametrize(
-    "options", [{"layers": 65535}, {"tile": 8}, {"precincts": b"\x1f" * 6}, {"tile": 64}]
-)
+@pytest.mark.parametrize("options", [{"layers": 65535}, {"precincts": b"\x1f" * 6}, {"tile": 64}])
 def test_more_packets_than_there_are_bytes_are_refused(options):
     frame = jpeg_2000(LARGE, **options)
     assert "is cut short" in refused(frame, media.JPEG_2000, LARGE)
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_tiles_of_a_few_pixels_are_refused(described):
+    pixels = mono(8, 8, rows=255, columns=255)
+    frame = jpeg_2000(pixels, tile=1, levels=0, in_tile=segment(0xFF64, bytes(65533)))
+    style, steps = frame.index(b"\xff\x52"), frame.index(b"\xff\x5c")
+    frame = frame if described else frame[:style] + frame[steps:]
+    assert "tiles" in refused(frame, media.JPEG_2000, pixels)
+
+
+def test_a_picture_of_less_than_a_tile_is_decoded_in_tiles():
+    pixels = mono(8, 8, rows=64, columns=48)
+    file = BytesIO()
+    Image.fromarray(smooth(pixels)).save(file, "JPEG2000", no_jp2=True, tile_size=(16, 16))
+    samples = decode_frame(file.getvalue(), media.JPEG_2000, pixels).samples
+    assert (samples == smooth(pixels)).all()
+
+
+def test_a_tile_part_that_ends_within_its_header_is_refused():
+    frame = jpeg_2000(LARGE)
+    frame = frame[: frame.index(b"\xff\x90")] + bytes.fromhex("ff900002ff930000")
+    assert "cut short" in refused(frame, media.JPEG_2000, LARGE)
 
 
 @pytest.mark.parametrize("options", [{"levels": 40}, {"precincts": b"\x88"}])

@@ -79,6 +79,12 @@ def test_segments_are_repeated(numbers, expected):
     assert segments(words(*numbers), Descriptor(100, 0, 16)).tolist() == expected
 
 
+def test_segments_of_no_entries_are_not_repeated_again_and_again():
+    nothing, many_times = [0, 0] * 65536, [2, 65535, 0, 0] * 90_000
+    numbers = [*nothing, *many_times, 0, 1, 7]
+    assert segments(words(*numbers), Descriptor(100, 0, 16)).tolist() == [7]
+
+
 def test_segments_repeat_from_a_byte_offset():
     numbers = [0, 1, 3, 0, 2, 8, 9, 2, 1, 6, 0]
     assert segments(words(*numbers), Descriptor(100, 0, 16)).tolist() == [3, 8, 9, 8, 9]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dicomweb.errors import BadRequest
-from dicomweb.imaging.decode import NotDecodable
+from dicomweb.imaging.decode import NotDecodable, decode_frame
 from dicomweb.imaging.icc import NoProfile
 from dicomweb.imaging.pixels import NotAnImage
 from dicomweb.imaging.rendering import NotRenderable
@@ -176,3 +176,19 @@ def test_the_picture_of_a_bare_header_is_a_picture(media_type):
     content = drawn(file, media_type)
     with Image.open(BytesIO(content)) as picture:
         assert picture.size == (2, 2)
+
+
+def test_a_cine_of_more_bits_than_there_can_be_is_refused():
+    frames = explicit(0x00280008, "IS", b"2 ")
+    header = (
+        us(0x00280002, 1) + explicit(0x00280004, "CS", b"MONOCHROME2 ") + frames
+        + us(0x00280010, 2) + us(0x00280011, 2) + us(0x00280100, 8) + us(0x00280101, 60000)
+        + explicit(0x00281052, "DS", b"1 ") + explicit(0x00281053, "DS", b"2 ")
+    )  # fmt: skip
+    with pytest.raises(NotDecodable, match="60000 bits stored"):
+        drawn(part10(header + explicit(0x7FE00010, "OB", bytes(8))), GIF, None)
+
+
+def test_a_frame_may_be_as_large_as_the_setting_says(monkeypatch):
+    monkeypatch.setattr(decode_frame, "__defaults__", (1,))
+    assert drawn(part10(RAMP + explicit(0x7FE00010, "OB", b"\0\1\2\3")))

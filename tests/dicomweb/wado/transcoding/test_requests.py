@@ -254,6 +254,21 @@ def test_frames_of_big_endian_files_are_turned_round(store, get, pixels):
     assert answer.headers["Content-Length"] == str(len(last))
 
 
+@pytest.mark.parametrize("bits", [12, 20, 24])
+def test_frames_of_big_endian_files_whose_samples_are_no_words_are_refused(store, get, bits):
+    pixels = mono(bits, 8, rows=1, columns=2)
+    ds = dataset(
+        media.EXPLICIT_VR_BIG_ENDIAN, Rows=1, Columns=2, SamplesPerPixel=1, BitsAllocated=bits,
+        BitsStored=8, HighBit=7, PixelRepresentation=0, PhotometricInterpretation="MONOCHROME2",
+    )  # fmt: skip
+    ds.PixelData = bytes(-(-pixels.frame_bits // 16) * 2)
+    ds["PixelData"].VR = "OB"
+    store(ds)
+    answer = get(f"{path(ds)}/frames/1", OCTETS)
+    assert answer.status_code == 406
+    assert f"{bits} bits allocated" in answer.text
+
+
 def test_frames_of_pixels_by_plane_stay_so_as_metadata_say(store, get):
     pixels = color(planar_configuration=1)
     ds = in_syntax(RLE, pixels)
