@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 
 from index.batch import NewInstance, Outcome
-from index.database import Index, IndexFailure
+from index.database import Index
 from index.store import store_instances
 
 
@@ -50,7 +50,7 @@ class Committer:
         """Store for all; where that fails, for each alone: none fails for another's sake."""
         try:
             self._store(jobs)
-        except IndexFailure:
+        except Exception:  # noqa: BLE001 - who is at fault is told below
             for job in jobs:
                 self._run_alone(job)
 
@@ -64,6 +64,6 @@ class Committer:
     def _run_alone(self, job: _Job) -> None:
         try:
             self._store([job])
-        except IndexFailure as error:
+        except Exception as error:  # noqa: BLE001 - raised again by the thread whose job it is
             job.error = error
             job.done = True
