@@ -90,7 +90,7 @@ def decode_frame(
     interpretation = decoded_interpretation(transfer_syntax_uid, pixels, most_bytes)
     try:
         samples = _DECODERS[transfer_syntax_uid].decode(frame, pixels)
-    except (Malformed, *_CODEC_ERRORS) as error:
+    except (Malformed, *CODEC_ERRORS) as error:
         raise NotDecodable(f"A frame cannot be decoded: {error or 'out of memory'}.") from error
     return DecodedFrame(samples, interpretation)
 
@@ -333,13 +333,14 @@ def _contained(samples: Samples, found: Codestream, pixels: ImagePixels) -> Samp
     return samples.astype(_dtype(pixels), copy=False)
 
 
-_CODEC_ERRORS = (
+CODEC_ERRORS = (
     imagecodecs.DelayedImportError,
     MemoryError,
     NotImplementedError,
     RuntimeError,
     ValueError,
 )
+"""What codecs raise, whether they decode or encode."""
 
 _NATIVE = _Decoder(_native("<"), _as_named)
 _JPEG_LOSSY = _Decoder(_jpeg_lossy, _color_as_rgb)

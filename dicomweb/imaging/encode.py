@@ -10,7 +10,7 @@ from struct import pack
 import imagecodecs
 import numpy as np
 
-from dicomweb.imaging.decode import DecodedFrame, Samples
+from dicomweb.imaging.decode import CODEC_ERRORS, DecodedFrame, Samples
 from dicomweb.imaging.pixels import ImagePixels
 from dicomweb.media import (
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -25,6 +25,8 @@ _ONE_SAMPLE = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
 _THREE_SAMPLES = frozenset({"RGB", "YBR_FULL"})
 _WITH_LESS_CHROMINANCE = ("_420", "_422")  # that of decoded frames has its full resolution
 _RLE_HEADER = 16  # numbers of four bytes
+_JLS_MOST_TIMES = 4  # noise becomes a little longer than it is, for which the codec has no room
+_JLS_HEADER_BYTES = 1024
 _J2K_DEPTHS_AT = 42  # Ssiz of the first component, each of which takes three bytes
 _SIGNED_DEPTH = 0x80
 _J2K_MOST_BITS = 24  # OpenJPEG counts in 32 bits, of which the transformations take some
@@ -52,10 +54,15 @@ def encode_frame(frame: DecodedFrame, transfer_syntax_uid: str, pixels: ImagePix
     """Encode one frame, padded to an even number of bytes unless it is native.
 
     :param pixels: of the instance; they say how many bits of the samples count.
-    :raise NotEncodable: see :func:`encoded_interpretation`.
+    :raise NotEncodable: see :func:`encoded_interpretation`; or the codec failed.
     """
     encoder = _encoder(transfer_syntax_uid, pixels, frame.photometric_interpretation)
-    encoded = encoder.encode(frame, pixels)
+    try:
+        encoded = encoder.encode(frame, pixels)
+    except NotEncodable:
+        raise
+    except CODEC_ERRORS as error:
+        raise NotEncodable(f"A frame cannot be encoded: {error or 'out of memory'}.") from error
     return encoded + b"\0" * (len(encoded) % 2 and encoder.interpretations is not None)
 
 
@@ -131,7 +138,8 @@ def _rle(frame: DecodedFrame, pixels: ImagePixels) -> bytes:
 def _jpeg_ls(frame: DecodedFrame, _pixels: ImagePixels) -> bytes:
     """JPEG-LS, of whole words: it knows no signs."""
     unsigned = frame.samples.view(f"u{frame.samples.itemsize}")
-    return bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(unsigned)))
+    most = _JLS_MOST_TIMES * unsigned.nbytes + _JLS_HEADER_BYTES
+    return bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(unsigned), out=most))
 
 
 def _jpeg_2000(frame: DecodedFrame, pixels: ImagePixels) -> bytes:

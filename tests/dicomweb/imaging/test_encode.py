@@ -207,3 +207,22 @@ def test_what_colors_become_by_decoding_is_known_without_doing_it(uid, interpret
     assert decoded_interpretation(uid, color(interpretation)) == decoded
     with pytest.raises(NotDecodable, match="the limit is 5"):
         decoded_interpretation(uid, color(interpretation), 5)
+
+
+@pytest.mark.parametrize("uid", COMPRESSING)
+@pytest.mark.parametrize("kind", ["8 bits", "16 bits signed", "RGB", "RGB of 16 bits"])
+def test_noise_is_encoded_although_it_becomes_no_shorter(uid, kind):
+    pixels = replace(NATIVE[kind], rows=300, columns=400)
+    samples = samples_of(pixels)
+    frame = encode_frame(as_decoded(samples, pixels), uid, pixels)
+    assert_same(decode_frame(frame, uid, pixels).samples, samples)
+
+
+def test_what_a_codec_does_not_encode_is_refused(monkeypatch):
+    def fail(*_args, **_options):
+        raise imagecodecs.JpeglsError("some", "failure")
+
+    monkeypatch.setattr(imagecodecs, "jpegls_encode", fail)
+    pixels = mono(8, 8)
+    with pytest.raises(NotEncodable, match="cannot be encoded"):
+        encode_frame(as_decoded(samples_of(pixels), pixels), media.JPEG_LS_LOSSLESS, pixels)
