@@ -197,7 +197,7 @@ class _Writer:
                 break
             if tag == PIXEL_REPRESENTATION:
                 _, value, _ = element_at(data, at, inner)
-                signed = data[value] == 1
+                signed = data[value : value + 1] == b"\1"
             if tag & 0xFFFF:
                 at = self.element(at, inner, signed=signed)
             else:

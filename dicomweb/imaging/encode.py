@@ -85,7 +85,7 @@ def _encoder(uid: str, pixels: ImagePixels, interpretation: str) -> _Encoder:
     if encoder is None:
         raise NotEncodable(f"Transfer syntax {uid} is not made here.")
     if interpretation.endswith(_WITH_LESS_CHROMINANCE):
-        raise NotEncodable(f"Decoded pixels cannot be in {interpretation}.")
+        raise NotEncodable(f"Decoded pixels cannot be in {interpretation!a}.")
     if encoder.interpretations is None:
         return encoder
     if pixels.floating:
@@ -101,7 +101,7 @@ def _encoder(uid: str, pixels: ImagePixels, interpretation: str) -> _Encoder:
     expected = _ONE_SAMPLE if pixels.samples_per_pixel == 1 else _THREE_SAMPLES
     if interpretation not in expected & encoder.interpretations:
         raise NotEncodable(
-            f"Pixels in {interpretation or 'no photometric interpretation'} with "
+            f"Pixels in photometric interpretation {interpretation!a} with "
             f"{pixels.samples_per_pixel} samples do not fit transfer syntax {uid}."
         )
     return encoder

@@ -178,7 +178,7 @@ def test_colors_are_named_for_what_the_codec_makes_of_them(uid, interpretation, 
         (media.RLE_LOSSLESS, color("HSV"), "HSV"),
         (IMPLICIT, color("YBR_PARTIAL_422"), "YBR_PARTIAL_422"),
         (media.RLE_LOSSLESS, color("MONOCHROME2"), "3 samples"),
-        (media.RLE_LOSSLESS, mono(8, 8, photometric_interpretation=""), "no photometric"),
+        (media.RLE_LOSSLESS, mono(8, 8, photometric_interpretation=""), "interpretation '' with"),
         (media.JPEG_BASELINE, color(), "not made here"),
     ],
 )

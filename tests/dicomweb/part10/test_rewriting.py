@@ -127,6 +127,30 @@ def test_items_in_implicit_vr_within_explicit_vr_are_written_in_that_of_the_data
     assert found.get_item("PatientName").VR == "PN"
 
 
+@pytest.mark.parametrize("defined", [True, False])
+def test_an_item_may_end_with_an_empty_pixel_representation(defined):
+    items = [item(implicit_element(0x00280103, b""), defined=defined)]
+    file = part10(implicit_element(0x00880200, b"".join(items)))
+    assert dataset_of(rewritten(file, implicit=False)).IconImageSequence[0].PixelRepresentation in (
+        None,
+        "",
+    )
+
+
+@pytest.mark.parametrize(("representation", "vr"), [(b"\0\0", "US"), (b"\1\0", "SS")])
+def test_us_or_ss_follows_pixel_representation_of_the_item_or_of_what_is_around(representation, vr):
+    value = implicit_element(0x00280120, b"\1\0")
+    told = implicit_element(0x00280103, representation)
+    other = implicit_element(0x00280103, b"\1\0" if vr == "US" else b"\0\0")
+    outside = part10(told + value + implicit_element(0x00880200, item(value)))
+    ds = dataset_of(rewritten(outside, implicit=False))
+    assert vr == ds.get_item(0x00280120).VR
+    assert vr == ds.IconImageSequence[0].get_item(0x00280120).VR
+    within = part10(other + implicit_element(0x00880200, item(told + value)))
+    (icon,) = dataset_of(rewritten(within, implicit=False)).IconImageSequence
+    assert vr == icon.get_item(0x00280120).VR
+
+
 def test_a_value_too_long_for_its_vr_is_written_as_unknown():
     file = part10(implicit_element(0x00281201, b"") + implicit_element(0x00280A02, b"1" * 70000))
     again = rewritten(memoryview(file), implicit=False)
