@@ -5,7 +5,8 @@ with different VRs.
 """
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 from peewee import EXCLUDED, Select, fn
@@ -172,25 +173,28 @@ def external_condition(
     """
     if any(condition == UNIVERSAL for _, _, condition in conditions):
         return UNIVERSAL
-    alternatives = tuple(
-        Alternative(_of_studies(rule, column), (partition_id, tag, vr, *values))
-        for vr, column, condition in conditions
-        for rule, values in condition
-    )
-    return alternatives or NOTHING
+    each = [(vr, column, one) for vr, column, condition in conditions for one in condition]
+    if not each:
+        return NOTHING
+    shape = tuple((column, one.rule, len(one.values)) for _, column, one in each)
+    values = [value for vr, _, one in each for value in (partition_id, tag, vr, *one.values)]
+    return (Alternative(_of_studies(shape), tuple(values)),)
 
 
 @lru_cache(maxsize=128)
-def _of_studies(rule: Rule, column: str) -> Rule:
-    """The rule for numbers of studies."""
+def _of_studies(shape: tuple[tuple[str, Rule, int], ...]) -> Rule:
+    """The rule for numbers of studies; each part of it finds its values by the index."""
 
-    def expression(study: Any, count: int) -> Any:
-        having = ExternalAttribute.select(ExternalAttribute.study).where(
-            ExternalAttribute.partition == parameter(),
-            ExternalAttribute.tag == parameter(),
-            ExternalAttribute.vr == parameter(),
-            rule.expression(getattr(ExternalAttribute, column), count - 3),
-        )
-        return study.in_(having)
+    def expression(study: Any, _: int) -> Any:
+        return study.in_(reduce(or_, [_having(*part) for part in shape]))
 
-    return Rule(expression, Selectivity.RANGE)  # many studies may have the same value
+    return Rule(expression, Selectivity.FEW)
+
+
+def _having(column: str, rule: Rule, count: int) -> Any:
+    return ExternalAttribute.select(ExternalAttribute.study).where(
+        ExternalAttribute.partition == parameter(),
+        ExternalAttribute.tag == parameter(),
+        ExternalAttribute.vr == parameter(),
+        rule.expression(getattr(ExternalAttribute, column), count),
+    )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from peewee import EXCLUDED, NodeList
 
-from index.batch import COLUMNS, Outcome, Placed
+from index.batch import COLUMNS, NewInstance, Outcome, Placed
 from index.blobs import queue_for_removal
 from index.database import Index, IndexConflict
 from index.levels import SERIES, STUDIES
@@ -22,6 +22,11 @@ class _There(NamedTuple):
     watermark: int
     blob_length: int
     blob_digest: bytes
+
+    def has_content_of(self, new: NewInstance) -> bool:
+        """Whether its bytes are the same."""
+        same_length = self.blob_length == new.blob_length
+        return same_length and bytes(self.blob_digest) == new.blob_digest
 
 
 _IN_THE_WAY = Statement(
@@ -103,12 +108,7 @@ def _outcome(each: Placed, there: _There | None, taken: frozenset[int]) -> Outco
         if there is None:
             raise IndexConflict("an instance to be replaced was deleted meanwhile")
         return Outcome.REPLACED
-    if there and (there.blob_length, bytes(there.blob_digest)) == (
-        new.blob_length,
-        new.blob_digest,
-    ):
-        return Outcome.IDENTICAL
-    return Outcome.EXISTS
+    return Outcome.IDENTICAL if there and there.has_content_of(new) else Outcome.EXISTS
 
 
 def _replace(index: Index, replacing: list[Placed], there: dict[tuple[int, str], _There]) -> None:

@@ -117,7 +117,7 @@ def _attribute(name: str, value: str) -> NewExternal:
 def _decoded(value: str) -> str:
     try:
         return value.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise ValueError("its value must be in UTF-8") from None
 
 

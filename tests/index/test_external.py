@@ -1,6 +1,5 @@
 """External metadata: how they come, are found, and go."""
 
-import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -227,13 +226,28 @@ def test_studies_are_found_by_a_value_of_any_vr(index):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_search_uses_the_index_of_values(index):
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [("LO", "value", matching.single_value("a"))],
+        [("PN", "value", matching.name_value("a"))],
+        [("IS", "value", matching.single_value("5")), ("LO", "value", matching.wild_card("a*"))],
+    ],
+)
+def test_a_search_finds_values_by_their_index(index, monkeypatch, conditions):
     store(index, an_instance("1", "1.1", external("a")))
     statements = []
     execute = index.execute
-    index.execute = lambda sql, values=(): statements.append((sql, values)) or execute(sql, values)
-    studies(index, ("LO", "value", matching.single_value("a")))
+
+    def noting(sql, values=()):
+        statements.append((sql, values))
+        return execute(sql, values)
+
+    monkeypatch.setattr(index, "execute", noting)
+    studies(index, *conditions)
     ((sql, values),) = statements
-    plan = " ".join(row[-1] for row in execute(f"EXPLAIN QUERY PLAN {sql}", values))
-    assert "external_attribute_by_value" in plan
-    assert "SCAN" not in re.sub(r"SCAN (page|few|\(subquery)", "", plan)
+    plan = [row[-1] for row in execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    found = [step for step in plan if "external_attribute_by_value" in step]
+    assert len(found) == sum(len(condition) for _, _, condition in conditions)
+    assert all("value" in step.partition("(")[2] for step in found)
+    assert [step for step in plan if step.startswith("SCAN")] == ["SCAN page"]
