@@ -1,11 +1,12 @@
 """Answers that have to be transcoded: the frames of all instances go through the codecs in order.
 
-The first frame is made before the answer begins: a file that cannot be decoded is refused, not
+The first frames are made before the answer begins: a file that cannot be decoded is refused, not
 broken off. What fails later breaks the connection, so that the answer never passes for whole.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from itertools import chain, islice
 
 from dicomweb.caching import entity_tag
@@ -14,7 +15,7 @@ from dicomweb.errors import NotAcceptable
 from dicomweb.header import decode_header
 from dicomweb.media import Representation
 from dicomweb.urls import Scope
-from dicomweb.wado.answer import Answer, assembled, described, not_found
+from dicomweb.wado.answer import Answer, Body, assembled, described, not_found
 from dicomweb.wado.blobs import blob_key, open_instance, require_blob
 from dicomweb.wado.recoding import NotTranscodable, Recoding
 from dicomweb.wado.storedframes import frame_table
@@ -53,7 +54,9 @@ def transcode_instances(
     frames, opened = begun(scope.archive.codecs, _jobs(parts))
     contents = (_pieces(scope, file, frames) for file in files)
     described_parts = [(described(representation, found[0][0]), length)] * len(parts)
-    return assembled(representation.form, described_parts, contents, opened, {"ETag": etag})
+    return _under_way(
+        assembled(representation.form, described_parts, contents, opened, {"ETag": etag})
+    )
 
 
 def transcode_frames(
@@ -103,6 +106,22 @@ def begun(
         except NotTranscodable as error:
             raise NotAcceptable(f"{error} {AS_STORED_INSTEAD}") from error
         return chain(first, results), opening.pop_all()
+
+
+def _under_way(answer: Answer) -> Answer:
+    """The answer with its first piece made.
+
+    :raise NotAcceptable: a frame that comes before it cannot be had.
+    """
+    body = answer.body
+    with ExitStack() as failing:
+        failing.callback(body.close)
+        try:
+            first = next(body.pieces)
+        except NotTranscodable as error:
+            raise NotAcceptable(f"{error} {AS_STORED_INSTEAD}") from error
+        failing.pop_all()
+    return replace(answer, body=Body(chain([first], body.pieces), body.blobs))
 
 
 def _parts(

@@ -4,10 +4,10 @@ The data set is written anew from the header, bulk values are copied, frames are
 one after the other: no instance is ever in memory as a whole.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 from struct import pack
 
 from dicomweb import rewriting
@@ -31,8 +31,9 @@ from index.instances import StoredInstance
 from storage.base import BlobStore
 
 AHEAD_BYTES = 4 * 1024 * 1024
-"""Encoded frames that are awaited before an instance is begun, so that its offset table can tell
-where they are. Of an instance with more it is empty, which is allowed: each has one fragment."""
+"""Frames that are awaited before an instance is begun: what cannot be decoded is noticed, and the
+offset table can tell where they are. Of an instance with more it is empty, which is allowed: each
+frame has one fragment."""
 
 _PIXEL_DATA = 0x7FE00010
 _BEFORE_PIXEL_DATA = range(0x00080000, _PIXEL_DATA)
@@ -167,11 +168,13 @@ class Written:
         :param frames: what the jobs of the transcoding made, in their order.
         """
         read = _Bulk(self._of, self._header)
+        recoding = self._of.recoding
+        ahead = list(_ahead(recoding, frames)) if recoding else []
         yield self._start
         yield from read.pieces(self._before)
-        if recoding := self._of.recoding:
+        if recoding:
             write = self._encapsulated if recoding.frame_bytes is None else self._native
-            yield from write(recoding, frames)
+            yield from write(recoding, ahead, frames)
         yield from read.pieces(self._after)
 
     def _native_header(self, recoding: Recoding) -> bytes:
@@ -179,31 +182,40 @@ class Written:
         vr = "OW" if recoding.encoded.bits_allocated > 8 else "OB"
         return element_header(_PIXEL_DATA, vr, length + length % 2, implicit=self._implicit)
 
-    def _native(self, recoding: Recoding, frames: Iterator[bytes]) -> Iterator[bytes]:
+    def _native(
+        self, recoding: Recoding, ahead: Sequence[bytes], frames: Iterator[bytes]
+    ) -> Iterator[bytes]:
         yield self._native_header(recoding)
         length = 0
-        for _ in range(recoding.table.count):
-            frame = next(frames)
+        for frame in chain(ahead, islice(frames, recoding.table.count - len(ahead))):
             length += len(frame)
             yield frame
         yield b"\0" * (length % 2)
 
-    def _encapsulated(self, recoding: Recoding, frames: Iterator[bytes]) -> Iterator[bytes]:
+    def _encapsulated(
+        self, recoding: Recoding, ahead: Sequence[bytes], frames: Iterator[bytes]
+    ) -> Iterator[bytes]:
         """Encapsulated Pixel Data (PS3.5 A.4): one fragment for each frame."""
         count = recoding.table.count
-        ahead: list[bytes] = []
-        while len(ahead) < count and sum(map(len, ahead)) < AHEAD_BYTES:
-            ahead.append(next(frames))
         offsets: list[int] = []
         if len(ahead) == count:
             offsets = [0, *accumulate(len(_ITEM) + 4 + len(frame) for frame in ahead)][:-1]
         yield element_header(_PIXEL_DATA, "OB", UNDEFINED_LENGTH, implicit=False)
         yield _ITEM + pack(f"<I{len(offsets)}I", 4 * len(offsets), *offsets)
-        for number in range(count):
-            frame = ahead[number] if number < len(ahead) else next(frames)
+        for frame in chain(ahead, islice(frames, count - len(ahead))):
             yield _ITEM + pack("<I", len(frame))
             yield frame
         yield _SEQUENCE_END
+
+
+def _ahead(recoding: Recoding, frames: Iterator[bytes]) -> Iterator[bytes]:
+    """The first frames of an instance, up to :data:`AHEAD_BYTES`."""
+    length = 0
+    for frame in islice(frames, recoding.table.count):
+        yield frame
+        length += len(frame)
+        if length >= AHEAD_BYTES:
+            return
 
 
 def _changes(header: Header, recoding: Recoding) -> dict[int, tuple[str, bytes] | None]:

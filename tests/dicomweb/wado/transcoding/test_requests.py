@@ -183,10 +183,21 @@ def test_a_later_frame_that_cannot_be_decoded_breaks_the_answer(
     store, client, version, accept, monkeypatch
 ):
     monkeypatch.setattr("dicomweb.wado.transcoding.AHEAD_BYTES", 1)
+    monkeypatch.setattr("dicomweb.multipart.SENT_ALONE_BYTES", 1)
     ds = damaged(in_syntax(RLE), 3)
     store(ds)
     with pytest.raises(NotTranscodable):
         _ = client.get(f"/{version}/{path(ds)}", headers={"Accept": accept}).data
+
+
+@pytest.mark.parametrize("accept", [SINGLE, MULTIPART, f"{SINGLE}; transfer-syntax={JLS}"])
+def test_all_frames_of_a_small_instance_are_made_before_the_first_byte(store, get, accept):
+    ds = damaged(in_syntax(RLE), 3)
+    store(ds)
+    answer = get(path(ds), accept)
+    assert answer.status_code == 406
+    assert "A frame cannot be decoded" in answer.text
+    assert "transfer-syntax=*" in answer.text
 
 
 def test_an_instance_that_is_gone_is_noticed_before_the_first_byte(archive, store, get):
