@@ -88,7 +88,7 @@ def transcode_frames(
     parts = [(described(representation, instance), recoding.frame_bytes)] * len(numbers)
     contents = ((frame,) for frame in frames)
     etag = entity_tag(reference, [instance], representation)
-    return assembled(representation.form, parts, contents, opened, {"ETag": etag})
+    return _under_way(assembled(representation.form, parts, contents, opened, {"ETag": etag}))
 
 
 def begun(

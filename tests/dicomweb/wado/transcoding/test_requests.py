@@ -200,6 +200,14 @@ def test_all_frames_of_a_small_instance_are_made_before_the_first_byte(store, ge
     assert "transfer-syntax=*" in answer.text
 
 
+def test_small_frames_are_all_made_before_the_first_byte(store, get):
+    ds = damaged(in_syntax(RLE), 3)
+    store(ds)
+    answer = get(f"{path(ds)}/frames/1,2,3", SEVERAL_OCTETS)
+    assert answer.status_code == 406
+    assert "A frame cannot be decoded" in answer.text
+
+
 def test_an_instance_that_is_gone_is_noticed_before_the_first_byte(archive, store, get):
     for uid in (IMPLICIT, J2K):
         ds = in_syntax(uid)
