@@ -60,9 +60,9 @@ _OLDER_NAMES = {
 """Names that clients use for media types of PS3.18 Table 8.7.3-5."""
 
 # A quoted string that is never closed goes to the end, so that any text is scanned once.
-_QUOTED = r'"(?:[^"\\]|\\.)*+"?'
-_LIST_MEMBERS = re.compile(rf'(?:[^,"]|{_QUOTED})++')
-_PIECES = re.compile(rf'(?:[^;"]|{_QUOTED})++')
+_QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*"?'
+_LIST_MEMBERS = re.compile(rf'(?:[^,"]++|{_QUOTED})+')
+_PIECES = re.compile(rf'(?:[^;"]++|{_QUOTED})+')
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
 _UID = re.compile(r"[0-9.]{1,64}", re.ASCII)
 _MAX_BOUNDARY = 200

@@ -22,6 +22,7 @@ Fits = Callable[[bytes, int, int], object]
 """Whether the bytes from the first number to before the second are plainly valid."""
 
 _MOST_ENTRIES = 16384
+_PART_BYTES = 4096
 _LONGEST_TEXT = {"LT": 10240, "ST": 1024}
 
 _DAY = (
@@ -32,27 +33,29 @@ _TIME = rb"(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:[0-5][0-9](?:\.[0-9]{1,6})?)?)?"
 _OFFSET = rb"(?:\+(?:0[0-9]|1[0-3])[0-5][0-9]|-(?:0[1-9]|1[01])[0-5][0-9])"
 _NUMBER = rb"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?"
 _COMPONENT = rb"(?:0(?![0-9])|[1-9][0-9]*+)"
+_FIRST_HIGH = 0x80
 _HIGH = rb"\x80-\xff"
 """Of text that is not ASCII. There are not more characters than bytes."""
 _TEXT = rb"[ -\[\]-~" + _HIGH + rb"]"
 _NAME_PART = rb"[ -<>-\[\]_-~" + _HIGH + rb"]*+"
-_GROUP = rb"(?=[^=\\]{0,64}(?:[=\\]|\Z))%b(?:\^%b){0,4}+" % (_NAME_PART, _NAME_PART)
+_GROUP = rb"(?=[^=\\]{0,64}(?:[=\\]|\Z))%b(?:\^%b){0,4}" % (_NAME_PART, _NAME_PART)
 
-# Each of one value: nothing in them ends before a backslash or the end.
+# Each of one value: nothing in them ends before a backslash or the end. Possessive are single
+# characters only: Python before 3.11.5 goes wrong with possessive groups.
 _VALUES = {
-    "AE": rb"(?:[!-\[\]-~][ -\[\]-~]{0,15})?+",
+    "AE": rb"(?:[!-\[\]-~][ -\[\]-~]{0,15}+)?",
     "AS": rb"[0-9]{3}[DWMY]",
     "CS": rb"[A-Z0-9 _]{0,16}+",
-    "DA": rb"(?:%b)?+ *+" % _DAY,
-    "DS": rb"(?=[^\\]{0,16}(?:\\|\Z))(?: *+%b *+)?+" % _NUMBER,
-    "DT": rb"(?:%b(?:%b)?+%b?+)?+ *+" % (_DAY, _TIME, _OFFSET),
-    "IS": rb"(?: *+[+-]?[0-9]{1,9} *+)?+",
+    "DA": rb"(?:%b)? *+" % _DAY,
+    "DS": rb"(?=[^\\]{0,16}(?:\\|\Z))(?: *+%b *+)?" % _NUMBER,
+    "DT": rb"(?:%b(?:%b)?%b?)? *+" % (_DAY, _TIME, _OFFSET),
+    "IS": rb"(?: *+[+-]?[0-9]{1,9}+ *+)?",
     "LO": _TEXT + rb"{0,64}+",
-    "PN": rb"%b(?:=%b){0,2}+" % (_GROUP, _GROUP),
+    "PN": rb"%b(?:=%b){0,2}" % (_GROUP, _GROUP),
     "SH": _TEXT + rb"{0,16}+",
-    "TM": rb"(?:%b)?+ *+" % _TIME,
+    "TM": rb"(?:%b)? *+" % _TIME,
     "UC": _TEXT + rb"*+",
-    "UI": rb"(?=[^\\]{0,64}(?:\\|\Z))(?:[1-9][0-9]*+(?:\.%b)*+)?+\0?+" % _COMPONENT,
+    "UI": rb"(?=[^\\]{0,64}(?:\\|\Z))(?:[1-9][0-9]*+(?:\.%b)*)?\0?+" % _COMPONENT,
 }
 
 
@@ -65,21 +68,36 @@ def fits(tag: int, vr: str, length: int) -> Fits | None:
         return None if binary_count(vr, length) in counts(tag, vr) else _never
     if vr in _LONGEST_TEXT:
         return None if length <= _LONGEST_TEXT[vr] else _never
-    return _pattern(vr, counts(tag, vr)) if vr in _VALUES else None
+    return _pattern(vr, counts(tag, vr), length > _PART_BYTES) if vr in _VALUES else None
 
 
 @lru_cache(maxsize=256)
-def _pattern(vr: str, counts: Counts) -> Fits:
+def _pattern(vr: str, counts: Counts, is_long: bool) -> Fits:
     value = _VALUES[vr]
     if counts == ONE:
         return re.compile(value).fullmatch
     # A backslash may be the second half of a character, whose first half is not ASCII.
-    match = re.compile(rb"%b(?:(?<![%b])\\%b)*+" % (value, _HIGH, value)).fullmatch
+    match: Fits = re.compile(rb"%b(?:(?<![%b])\\%b)*" % (value, _HIGH, value)).fullmatch
+    if is_long:
+        match = _in_parts(match)
     if counts == ANY:
         return match
     return lambda data, start, end: (
         match(data, start, end) and data.count(b"\\", start, end) + 1 in counts
     )
+
+
+def _in_parts(match: Fits) -> Fits:
+    """The same for many values: what a pattern remembers of them takes memory."""
+
+    def match_parts(data: bytes, start: int, end: int) -> object:
+        while (stop := data.find(b"\\", start + _PART_BYTES, end)) >= 0:
+            if data[stop - 1] >= _FIRST_HIGH or not match(data, start, stop):
+                return False
+            start = stop + 1
+        return match(data, start, end)
+
+    return match_parts
 
 
 def _never(_data: bytes, _start: int, _end: int) -> bool:
