@@ -188,7 +188,7 @@ def _of_studies(shape: tuple[tuple[str, Rule, int], ...]) -> Rule:
     def expression(study: Any, _: int) -> Any:
         return study.in_(reduce(or_, [_having(*part) for part in shape]))
 
-    return Rule(expression, Selectivity.FEW)
+    return Rule(expression, Selectivity.RANGE)  # many studies may have the same value
 
 
 def _having(column: str, rule: Rule, count: int) -> Any:

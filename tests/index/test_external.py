@@ -1,5 +1,6 @@
 """External metadata: how they come, are found, and go."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -250,4 +251,5 @@ def test_a_search_finds_values_by_their_index(index, monkeypatch, conditions):
     found = [step for step in plan if "external_attribute_by_value" in step]
     assert len(found) == sum(len(condition) for _, _, condition in conditions)
     assert all("value" in step.partition("(")[2] for step in found)
-    assert [step for step in plan if step.startswith("SCAN")] == ["SCAN page"]
+    scanned = [step for step in plan if step.startswith("SCAN")]
+    assert not [step for step in scanned if not re.match(r"SCAN (page|few|\(subquery)", step)]
