@@ -78,7 +78,11 @@ class Settings(BaseModel):
         default_factory=lambda: _cores() + 1,
         description="Worker processes. Default: cores + 1.",
     )
-    threads: Count = Field(4, description="Requests that one worker process serves at a time.")
+    threads: Count = Field(
+        8,
+        description="Requests that one worker process serves at a time. Those that wait for a "
+        "codec hold a thread as well.",
+    )
     timeout_s: Count = Field(
         120, description="Seconds without progress after which a worker process is replaced."
     )

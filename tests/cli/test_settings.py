@@ -45,7 +45,7 @@ def test_it_prints_every_setting_in_effect(settings_command):
     assert result.exit_code == 0
     lines = dict(line.split(" = ", 1) for line in result.output.splitlines())
     assert list(lines) == list(Settings.model_fields)
-    assert lines["threads"] == "4"
+    assert lines["threads"] == "8"
     assert lines["partitions"] == "false"
     assert lines["bind"] == '"127.0.0.1:8080"'
 
