@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import requests
 
 from tests.blackbox.server import Server, running
@@ -62,16 +61,12 @@ def load_until_killed(server: Server) -> list[Modality]:
     return modalities
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_killing_all_processes_loses_no_acknowledged_instance_and_shows_no_half_one(
-    tmp_path, request, database
+    tmp_path, database_url
 ):
-    settings = {}
-    if database == "postgresql":
-        settings["database_url"] = request.getfixturevalue("postgresql_database")
     acknowledged: dict[str, bytes] = {}
     sent: dict[str, bytes] = {}
-    server = Server(tmp_path / "data", **settings)
+    server = Server(tmp_path / "data", database_url=database_url)
     for _ in range(ROUNDS):
         server.start()
         for modality in load_until_killed(server):
@@ -133,14 +128,10 @@ class Corrector:
             self.enough.release()
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_killing_all_processes_leaves_each_replaced_instance_as_one_whole_version(
-    tmp_path, request, database
+    tmp_path, database_url
 ):
-    settings = {}
-    if database == "postgresql":
-        settings["database_url"] = request.getfixturevalue("postgresql_database")
-    server = Server(tmp_path / "data", **settings)
+    server = Server(tmp_path / "data", database_url=database_url)
     enough = threading.Semaphore(0)
     correctors = [Corrector(f"{server.url}/v2", enough) for _ in range(CLIENTS)]
     for _ in range(ROUNDS):
